@@ -1,0 +1,12 @@
+"""The app: put it in ``INSTALLED_APPS`` above ``django.contrib.staticfiles``."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AsyncStaticConfig(AppConfig):
+    """No models; nothing is loaded or scanned until a static file is asked for."""
+
+    name = "django_asyncstatic"
+    label = "asyncstatic"
+    verbose_name = _("Async static files")

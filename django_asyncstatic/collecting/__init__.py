@@ -1,0 +1,1 @@
+"""From collected files to the index. Runs once per deploy."""

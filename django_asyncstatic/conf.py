@@ -1,0 +1,187 @@
+"""Reads settings; nothing else does. Turns Django's and our settings into what serving takes as arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from django_asyncstatic.index import INDEX_NAME
+from django_asyncstatic.serving.contents import MEMORY_SIZE
+from django_asyncstatic.serving.headers import HeaderPolicy, Pairs
+from django_asyncstatic.serving.mounts import Site
+from django_asyncstatic.serving.security import SecurityPolicy
+from django_asyncstatic.sources import IndexLoader, Place
+
+#: Our settings with their defaults. Each has its paragraph in the docs, page "Settings".
+DEFAULTS: dict[str, Any] = {
+    "ASYNCSTATIC_MAX_AGE": 60,
+    "ASYNCSTATIC_ALLOW_ALL_ORIGINS": True,
+    "ASYNCSTATIC_CHARSET": "utf-8",
+    "ASYNCSTATIC_MEMORY": MEMORY_SIZE,
+}
+
+#: What a setting has to be, in words for the error and as a test.
+_EXPECTED = {
+    "ASYNCSTATIC_MAX_AGE": (
+        "a number of seconds, 0 or more, or None",
+        lambda value: value is None or _is_count(value),
+    ),
+    "ASYNCSTATIC_ALLOW_ALL_ORIGINS": ("True or False", lambda value: isinstance(value, bool)),
+    "ASYNCSTATIC_CHARSET": (
+        'the name of a charset, or "" for none',
+        lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", value) is not None,
+    ),
+    "ASYNCSTATIC_MEMORY": ("a number of bytes, 0 or more", lambda value: _is_count(value)),
+}
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def setting(name: str) -> Any:
+    """The value of one of our settings. Raises ``ImproperlyConfigured`` for one that cannot be meant."""
+    value = getattr(settings, name, DEFAULTS[name])
+    expected, is_valid = _EXPECTED[name]
+    if not is_valid(value):
+        raise ImproperlyConfigured(f"{name} is {value!r}; it has to be {expected}.")
+    return value
+
+
+def static_prefix() -> str:
+    """The path under which browsers ask for static files, without the script name where it is not yet known.
+
+    An absolute STATIC_URL (a pull CDN) is served under its path. ``settings.STATIC_URL`` is not read
+    through the settings object: Django puts the script prefix in front of a relative value at the first
+    access and keeps the result, so that reading it at start would freeze ``{% static %}`` without the prefix.
+    """
+    _ = settings.DEBUG  # loads the settings if nothing has yet
+    url = getattr(settings._wrapped, "STATIC_URL", None)
+    if not url:
+        raise ImproperlyConfigured("STATIC_URL is not set: set it to the path of your static files, e.g. 'static/'.")
+    return urlsplit(str(url)).path
+
+
+def script_name() -> str | None:
+    """FORCE_SCRIPT_NAME, or ``None`` where the server tells it."""
+    return settings.FORCE_SCRIPT_NAME
+
+
+def place() -> Place:
+    """Where the configured storage has put the files and their index.
+
+    A storage of its own is made for the question, so that neither ``storages["staticfiles"]`` nor
+    ``settings.STATIC_URL`` is fixed before the script prefix is known.
+    """
+    from django.core.files.storage import FileSystemStorage
+
+    backend, storage = _unread_storage()
+    if not isinstance(storage, FileSystemStorage):
+        return Place(None, None, f"{backend} keeps its files elsewhere; serve them from there.")
+    if not storage.base_location:
+        return Place(None, None, "Set STATIC_ROOT and run collectstatic.")
+    index_storage = getattr(storage, "index_storage", None)
+    root = Path(storage.location)
+    if index_storage is None:  # not one of ours; an index may lie there all the same
+        return Place(root, root / INDEX_NAME)
+    if not isinstance(index_storage, FileSystemStorage):
+        return Place(root, None, "The index is in a remote manifest_storage; keep it in a local one.")
+    return Place(root, Path(index_storage.path(storage.index_name)))
+
+
+def _unread_storage() -> tuple[str, Any]:
+    """A new instance of the storage that STORAGES["staticfiles"] names; its manifest is not read for it."""
+    options = settings.STORAGES["staticfiles"]
+    storage_class = import_string(options["BACKEND"])
+    if hasattr(storage_class, "read_manifest"):
+        storage_class = type(storage_class.__name__, (storage_class,), {"read_manifest": lambda self: None})
+    with _urls_not_fixed():
+        return options["BACKEND"], storage_class(**options.get("OPTIONS", {}))
+
+
+@contextmanager
+def _urls_not_fixed() -> Iterator[None]:
+    """Let go of a STATIC_URL or MEDIA_URL that was read, with the script prefix of the moment, in between."""
+    kept = {name for name in ("STATIC_URL", "MEDIA_URL") if name not in vars(settings)}
+    try:
+        yield
+    finally:
+        for name in kept:
+            vars(settings).pop(name, None)
+
+
+def header_policy() -> HeaderPolicy:
+    return HeaderPolicy(
+        max_age=setting("ASYNCSTATIC_MAX_AGE"),
+        allow_all_origins=setting("ASYNCSTATIC_ALLOW_ALL_ORIGINS"),
+        charset=setting("ASYNCSTATIC_CHARSET"),
+    )
+
+
+@cache
+def loader() -> IndexLoader:
+    """The process's one index, shared by the middleware and the wrapper around Django."""
+    return IndexLoader(place, memory_size=setting("ASYNCSTATIC_MEMORY"))
+
+
+def site(security: SecurityPolicy | None = None) -> Site:
+    """The static files of the project under STATIC_URL."""
+    site = Site(header_policy(), security)
+    site.add(static_prefix(), loader().source)
+    return site
+
+
+def security_policy() -> SecurityPolicy | None:
+    """What SecurityMiddleware would do to a response; ``None`` if neither it nor a subclass is installed.
+
+    The headers are not computed here a second time: the installed class is asked, once for each scheme.
+    """
+    from django.middleware.security import SecurityMiddleware
+
+    for path in settings.MIDDLEWARE:
+        middleware_class = import_string(path)
+        if isinstance(middleware_class, type) and issubclass(middleware_class, SecurityMiddleware):
+            return _ask(middleware_class)
+    return None
+
+
+def _ask(middleware_class: Any) -> SecurityPolicy:
+    from django.core.handlers.wsgi import WSGIRequest
+    from django.http import HttpResponse
+
+    middleware = middleware_class(lambda request: HttpResponse())
+
+    def headers(scheme: str) -> Pairs:
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.url_scheme": scheme, "wsgi.input": BytesIO()}
+        response = HttpResponse()
+        before = {name for name, _ in response.items()}
+        response = middleware.process_response(WSGIRequest(environ), response)
+        return tuple((name.lower(), value) for name, value in response.items() if name not in before)
+
+    proxy = settings.SECURE_PROXY_SSL_HEADER
+    return SecurityPolicy(
+        headers=headers("http"),
+        secure_headers=headers("https"),
+        redirects=bool(middleware.redirect),
+        exempt=tuple(middleware.redirect_exempt),
+        proxy_header=(proxy[0].removeprefix("HTTP_").replace("_", "-").lower(), proxy[1]) if proxy else None,
+    )
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting.startswith("ASYNCSTATIC_") or setting in ("STORAGES", "STATIC_ROOT"):
+        loader.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="django_asyncstatic.conf")

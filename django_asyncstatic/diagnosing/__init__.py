@@ -1,0 +1,1 @@
+"""From a project to findings. Reads everything, changes nothing."""

@@ -1,0 +1,120 @@
+"""The middleware: sync and async in one class, for Django's WSGI and ASGI handlers alike.
+
+Put it after SecurityMiddleware and before everything that does work per request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import BinaryIO, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from django_asyncstatic import conf
+from django_asyncstatic.serving.contents import (
+    CHUNK_SIZE,
+    AsyncStream,
+    BoundedFile,
+    ContentUnavailable,
+    log_unavailable,
+)
+from django_asyncstatic.serving.fields import fields_from_environ
+from django_asyncstatic.serving.mounts import Answer, Candidates, answer, are_ready
+from django_asyncstatic.serving.plans import Plan
+
+
+class AsyncStaticMiddleware:
+    """Answers requests for static files from the index, and passes on every other, untouched and at once.
+
+    Runs in the mode of the middleware below it. Under ASGI no request costs a thread of ours once a small
+    resource has been read; under WSGI none costs an event loop.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(
+        self, get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+    ) -> None:
+        if get_response is None:
+            raise ValueError("get_response must be provided.")
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            # Without the mark Django takes the instance for a sync middleware (ticket 34328).
+            markcoroutinefunction(self)
+        self.site = conf.site()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        candidates = self.candidates(request)
+        if not candidates:
+            return self.get_response(request)
+        if self.is_async:
+            return self.__acall__(request, candidates)
+        found = self.answer(request, candidates)
+        if found is not None:
+            try:
+                return respond(request, found.plan, found.open())
+            except ContentUnavailable as error:
+                log_unavailable(error)
+        return self.get_response(request)
+
+    async def __acall__(self, request: HttpRequest, candidates: Candidates) -> HttpResponseBase:
+        from asyncio import get_running_loop
+
+        if not are_ready(candidates):
+            await get_running_loop().run_in_executor(None, self.answer, request, candidates)
+        found = self.answer(request, candidates)
+        if found is not None:
+            try:
+                opened: bytes | BinaryIO | None = found.remembered()
+                if opened is None:
+                    opened = await get_running_loop().run_in_executor(None, found.open)
+                return respond(request, found.plan, opened)
+            except ContentUnavailable as error:
+                log_unavailable(error)
+        return await cast("Awaitable[HttpResponseBase]", self.get_response(request))
+
+    def candidates(self, request: HttpRequest) -> Candidates:
+        path_info = request.path_info
+        # The script name is what path has in front of path_info; it matters to absolute STATIC_URLs only.
+        script_name = request.path.removesuffix(path_info) if len(request.path) != len(path_info) else ""
+        return self.site.candidates(script_name, path_info)
+
+    def answer(self, request: HttpRequest, candidates: Candidates) -> Answer | None:
+        return answer(candidates, request.method or "GET", lambda: fields_from_environ(request.META))
+
+
+def respond(request: HttpRequest, plan: Plan, opened: bytes | BinaryIO) -> HttpResponseBase:
+    """The Django response of a plan whose content is open."""
+    if isinstance(opened, bytes):
+        response: HttpResponseBase = HttpResponse(opened, status=plan.status)
+    else:
+        response = _stream(request, plan, opened)
+    # The headers are the plan's alone: no content type of Django's on a 304.
+    del response.headers["content-type"]
+    for name, value in plan.headers.pairs:
+        response.headers[name] = value
+    return response
+
+
+def _stream(request: HttpRequest, plan: Plan, file: BinaryIO) -> HttpResponseBase:
+    assert plan.content is not None
+    # The server decides: a sync-only middleware below us puts us in sync mode under ASGI, too, and Django
+    # buffers an iterator of the wrong kind whole, with a warning.
+    if hasattr(request, "scope"):
+        return StreamingHttpResponse(AsyncStream(file, plan.content.length), status=plan.status)
+    if plan.content.is_whole:
+        return StaticFileResponse(file, status=plan.status)
+    return StreamingHttpResponse(BoundedFile(file, plan.content.length), status=plan.status)
+
+
+class StaticFileResponse(FileResponse):
+    """A whole file under WSGI, given to the server's ``wsgi.file_wrapper`` if it has one."""
+
+    block_size = CHUNK_SIZE
+
+    def set_headers(self, filelike: object) -> None:
+        """The plan has them."""

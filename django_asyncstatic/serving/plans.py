@@ -1,0 +1,138 @@
+"""The decision: (resource, method, fields) to a plan. Pure; reads no file, waits for nothing.
+
+The order of decisions is that of RFC 9110 13.2.2. A plan says what to send and does not hold it; the edges
+(middleware, ASGI, WSGI) open its content before they send, and send.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django_asyncstatic.index import Representation, Resource
+from django_asyncstatic.serving.fields import Fields
+from django_asyncstatic.serving.headers import (
+    HeaderPolicy,
+    Headers,
+    Pairs,
+    bodiless_headers,
+    not_modified_headers,
+    partial_headers,
+    representation_headers,
+)
+from django_asyncstatic.serving.negotiation import select_representation
+from django_asyncstatic.serving.preconditions import Outcome, evaluate, if_range_passes
+from django_asyncstatic.serving.ranges import ByteRange, Unsatisfiable, parse_range
+
+ALLOWED_METHODS = "GET, HEAD, OPTIONS"
+
+#: Seconds for which a browser may keep a preflight's answer: a day, Firefox's ceiling.
+PREFLIGHT_MAX_AGE = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes that are not open yet: a half-open slice of a representation's file."""
+
+    representation: Representation
+    start: int
+    stop: int
+
+    @property
+    def is_whole(self) -> bool:
+        return self.start == 0 and self.stop == self.representation.size
+
+    @property
+    def length(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to answer. ``content`` is ``None`` where no body is sent (304, HEAD, errors)."""
+
+    status: int
+    headers: Headers
+    content: Content | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRepresentation:
+    """The plans of one representation that do not depend on the request any further."""
+
+    representation: Representation
+    pairs: Pairs
+    ok: Plan
+    head: Plan
+    not_modified: Plan
+
+
+class PreparedResource:
+    """A resource with all headers and the usual plans computed: what is kept per resource that was asked for."""
+
+    __slots__ = ("_prepared", "policy", "resource")
+
+    def __init__(self, resource: Resource, policy: HeaderPolicy) -> None:
+        self.resource = resource
+        self.policy = policy
+        self._prepared: dict[str | None, PreparedRepresentation] = {}
+
+    def select(self, accept_encoding: str | None) -> PreparedRepresentation:
+        """The selected representation, its plans ready."""
+        selected = select_representation(self.resource.representations, accept_encoding)
+        prepared = self._prepared.get(selected.coding)
+        if prepared is None:
+            prepared = self._prepared[selected.coding] = self._prepare(selected)
+        return prepared
+
+    def _prepare(self, representation: Representation) -> PreparedRepresentation:
+        pairs = representation_headers(self.resource, representation, self.policy)
+        headers = Headers(pairs)
+        return PreparedRepresentation(
+            representation,
+            pairs,
+            ok=Plan(200, headers, Content(representation, 0, representation.size)),
+            head=Plan(200, headers),
+            not_modified=Plan(304, Headers(not_modified_headers(pairs))),
+        )
+
+
+def make_plan(prepared: PreparedResource, method: str, fields: Fields) -> Plan:
+    """What to answer to a request for this resource. Raises nothing, whatever the client sent."""
+    if method not in ("GET", "HEAD"):
+        return _other_method(prepared, method, fields)
+    selected = prepared.select(fields.get("accept-encoding"))
+    representation = selected.representation
+    outcome = evaluate(fields, representation.etag, prepared.resource.last_modified)
+    if outcome is Outcome.NOT_MODIFIED:
+        return selected.not_modified
+    if outcome is Outcome.FAILED:  # 15.5.13
+        return Plan(412, Headers(bodiless_headers(selected.pairs)))
+    if method == "HEAD":  # 9.3.2; Range is defined for GET only (14.2)
+        return selected.head
+    if (field := fields.get("range")) is not None:
+        # 13.2.2, step 5: a failed If-Range makes the request one for the whole.
+        if_range = fields.get("if-range")
+        if if_range is None or if_range_passes(if_range, representation.etag):
+            match parse_range(field, representation.size):
+                case ByteRange(start, stop):
+                    pairs = partial_headers(selected.pairs, start, stop, representation.size)
+                    return Plan(206, Headers(pairs), Content(representation, start, stop))
+                case Unsatisfiable():  # 15.5.17
+                    pairs = bodiless_headers(selected.pairs)
+                    return Plan(416, Headers((*pairs, ("content-range", f"bytes */{representation.size}"))))
+    return selected.ok
+
+
+def _other_method(prepared: PreparedResource, method: str, fields: Fields) -> Plan:
+    """OPTIONS (9.3.7), a CORS preflight (Fetch standard, 3.2.2), or 405 (15.5.6)."""
+    pairs = bodiless_headers(prepared.select(None).pairs)
+    pairs = (("allow", ALLOWED_METHODS), *(pair for pair in pairs if pair[0] not in ("cache-control", "vary")))
+    if method != "OPTIONS":
+        return Plan(405, Headers(pairs))
+    if prepared.policy.allow_all_origins and "origin" in fields and "access-control-request-method" in fields:
+        pairs += (
+            ("access-control-allow-methods", ALLOWED_METHODS),
+            ("access-control-allow-headers", "*"),
+            ("access-control-max-age", str(PREFLIGHT_MAX_AGE)),
+        )
+    return Plan(200, Headers(pairs))

@@ -1,0 +1,115 @@
+"""WSGI: static files in front of any application, or of none.
+
+``get_wsgi_application()`` replaces Django's function of that name; :class:`StaticWSGI` reads no settings.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from django_asyncstatic.serving.contents import CHUNK_SIZE, BoundedFile, ContentUnavailable, log_unavailable
+from django_asyncstatic.serving.fields import fields_from_environ, path_info_from_environ
+from django_asyncstatic.serving.headers import HeaderPolicy
+from django_asyncstatic.serving.mounts import Answer, Site, answer
+from django_asyncstatic.sources import IndexLoader, place_of
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+WSGIApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+def get_wsgi_application() -> StaticWSGI:
+    """Django's WSGI application with the project's static files in front of it.
+
+    A drop-in replacement for ``django.core.wsgi.get_wsgi_application``. What SecurityMiddleware would have
+    added is added; what it would have redirected is left to it.
+    """
+    from django.core.wsgi import get_wsgi_application as get_django_application
+
+    from django_asyncstatic import conf
+
+    application = get_django_application()
+    return StaticWSGI(application, site=conf.site(conf.security_policy()), script_name=conf.script_name())
+
+
+class StaticWSGI:
+    """Static files in front of a WSGI application.
+
+    Arguments as for :class:`django_asyncstatic.asgi.StaticASGI`. Specification: PEP 3333.
+    """
+
+    def __init__(
+        self,
+        application: WSGIApplication | None = None,
+        root: str | os.PathLike[str] | None = None,
+        prefix: str | None = None,
+        *,
+        index: str | os.PathLike[str] | None = None,
+        site: Site | None = None,
+        script_name: str | None = None,
+        **headers: Any,
+    ) -> None:
+        self.application: WSGIApplication = _nothing_behind if application is None else application
+        self.script_name = script_name
+        self.site = site or Site(HeaderPolicy(**headers))
+        if root is not None:
+            self.add_files(root, prefix, index=index)
+
+    def add_files(
+        self,
+        root: str | os.PathLike[str],
+        prefix: str | None = None,
+        *,
+        index: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Serve one more directory; for a name that several have, the one added last answers."""
+        place = place_of(root, index)
+        self.site.add(prefix, IndexLoader(lambda: place).source)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        found = self._find(environ)
+        if found is not None:
+            try:
+                return _respond(found, environ, start_response)
+            except ContentUnavailable as error:
+                log_unavailable(error)
+        return self.application(environ, start_response)
+
+    def _find(self, environ: Environ) -> Answer | None:
+        paths = path_info_from_environ(environ, self.script_name)
+        if paths is None:
+            return None
+        script_name, path_info = paths
+        security = self.site.security
+        is_secure = security is not None and security.is_secure_environ(environ)
+        candidates = self.site.candidates(script_name, path_info, is_secure=is_secure)
+        if not candidates or self.site.would_redirect(script_name + path_info, is_secure=is_secure):
+            return None
+        return answer(candidates, environ["REQUEST_METHOD"], lambda: fields_from_environ(environ))
+
+
+def _respond(found: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    plan = found.plan
+    opened = found.open()
+    start_response(_REASONS[plan.status], list(plan.headers.pairs))
+    if isinstance(opened, bytes):
+        return [opened] if opened else []
+    assert plan.content is not None
+    wrap = environ.get("wsgi.file_wrapper")
+    # A wrapper runs to the end of the file, so it is for whole files only.
+    if wrap is not None and plan.content.is_whole:
+        wrapped: Iterable[bytes] = wrap(opened, CHUNK_SIZE)
+        return wrapped
+    return BoundedFile(opened, plan.content.length)
+
+
+def _nothing_behind(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """The application where there is none."""
+    body = b"Not Found"
+    start_response("404 Not Found", [("content-type", "text/plain"), ("content-length", str(len(body)))])
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

@@ -1,0 +1,49 @@
+"""What many tests need: a collected root, made once per test process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.test import override_settings
+
+
+@pytest.fixture(scope="session")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A STATIC_ROOT after ``collectstatic``: admin, two other packages, and the files of ``tests/static``.
+
+    The tests share it: those that change files collect into a place of their own.
+    """
+    root = tmp_path_factory.mktemp("collected")
+    # Files that are large enough to be streamed are made, not kept in the repository.
+    extra = tmp_path_factory.mktemp("large")
+    (extra / "site/large").mkdir(parents=True)
+    (extra / "site/large/noise.bin").write_bytes(_noise(3_000_000))
+    (extra / "site/large/movie.mp4").write_bytes(_noise(1_500_000))
+    source = Path(__file__).parent / "static"
+    with override_settings(STATIC_ROOT=root, STATICFILES_DIRS=[source, extra]):
+        call_command("collectstatic", interactive=False, verbosity=0)
+    return root
+
+
+@pytest.fixture
+def static_root(collected: Path) -> Iterator[Path]:
+    """The collected root as the STATIC_ROOT of this test."""
+    with override_settings(STATIC_ROOT=collected):
+        yield collected
+
+
+def _noise(size: int) -> bytes:
+    """Bytes that no coding makes smaller, the same in every run."""
+    import random
+
+    return random.Random(size).randbytes(size)
+
+
+@pytest.fixture
+def server_environment(collected: Path) -> dict[str, str]:
+    """The environment of a server process that serves the collected root."""
+    return {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "ASYNCSTATIC_TEST_ROOT": str(collected)}
