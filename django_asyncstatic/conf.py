@@ -40,7 +40,9 @@ _EXPECTED = {
     "ASYNCSTATIC_ALLOW_ALL_ORIGINS": ("True or False", lambda value: isinstance(value, bool)),
     "ASYNCSTATIC_CHARSET": (
         'the name of a charset, or "" for none',
-        lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", value) is not None,
+        lambda value: (
+            isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", value) is not None
+        ),
     ),
     "ASYNCSTATIC_MEMORY": ("a number of bytes, 0 or more", lambda value: _is_count(value)),
 }
@@ -69,7 +71,9 @@ def static_prefix() -> str:
     _ = settings.DEBUG  # loads the settings if nothing has yet
     url = getattr(settings._wrapped, "STATIC_URL", None)
     if not url:
-        raise ImproperlyConfigured("STATIC_URL is not set: set it to the path of your static files, e.g. 'static/'.")
+        raise ImproperlyConfigured(
+            "STATIC_URL is not set: set it to the path of your static files, e.g. 'static/'."
+        )
     return urlsplit(str(url)).path
 
 
@@ -163,7 +167,12 @@ def _ask(middleware_class: Any) -> SecurityPolicy:
     middleware = middleware_class(lambda request: HttpResponse())
 
     def headers(scheme: str) -> Pairs:
-        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.url_scheme": scheme, "wsgi.input": BytesIO()}
+        environ = {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": "/",
+            "wsgi.url_scheme": scheme,
+            "wsgi.input": BytesIO(),
+        }
         response = HttpResponse()
         before = {name for name, _ in response.items()}
         response = middleware.process_response(WSGIRequest(environ), response)

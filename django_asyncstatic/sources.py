@@ -110,7 +110,9 @@ class IndexLoader:
 
     def _scan(self, place: Place) -> ResourceIndex:
         if place.root is None:
-            logger.warning("No static file will be served: there is no local directory of them. %s", place.hint)
+            logger.warning(
+                "No static file will be served: there is no local directory of them. %s", place.hint
+            )
             return _NoIndex()
         try:
             index = ScannedIndex(place.root)

@@ -87,7 +87,9 @@ class _IndexingMixin(StaticFilesStorage):
     def _previous(self) -> Previous:
         from django_asyncstatic.collecting.builder import Previous
 
-        return Previous.load(self._read_beside_manifest(self.index_name), self._read_beside_manifest(TIMES_NAME))
+        return Previous.load(
+            self._read_beside_manifest(self.index_name), self._read_beside_manifest(TIMES_NAME)
+        )
 
     def _read_beside_manifest(self, name: str) -> bytes | None:
         try:
@@ -101,7 +103,9 @@ class _IndexingMixin(StaticFilesStorage):
 class CompressedStaticFilesStorage(_IndexingMixin, StaticFilesStorage):
     """Django's ``StaticFilesStorage`` with compressed representations and an index; names are not hashed."""
 
-    def post_process(self, paths: Mapping[str, Any], dry_run: bool = False, **options: Any) -> Iterator[ProcessedFile]:
+    def post_process(
+        self, paths: Mapping[str, Any], dry_run: bool = False, **options: Any
+    ) -> Iterator[ProcessedFile]:
         if not dry_run:
             names = [name.replace("\\", "/") for name in paths]
             yield from self.publish({name: name for name in names})
@@ -113,7 +117,9 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
     One more option: ``support_js_module_import_aggregation``, Django's class attribute of that name.
     """
 
-    def __init__(self, *args: Any, support_js_module_import_aggregation: bool | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, support_js_module_import_aggregation: bool | None = None, **kwargs: Any
+    ) -> None:
         if support_js_module_import_aggregation is not None:
             self.support_js_module_import_aggregation = support_js_module_import_aggregation
         self._published: list[ProcessedFile] = []

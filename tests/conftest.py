@@ -10,6 +10,9 @@ import pytest
 from django.core.management import call_command
 from django.test import override_settings
 
+#: Names that have to be percent-encoded in a URL, each in a way of its own.
+ODD_NAMES = ("☃ snow+man.txt", "café.txt", "100% sure;.txt")
+
 
 @pytest.fixture(scope="session")
 def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -18,11 +21,14 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     The tests share it: those that change files collect into a place of their own.
     """
     root = tmp_path_factory.mktemp("collected")
-    # Files that are large enough to be streamed are made, not kept in the repository.
+    # Files large enough to be streamed, and names that some file systems lack, are made, not kept in the repository.
     extra = tmp_path_factory.mktemp("large")
     (extra / "site/large").mkdir(parents=True)
     (extra / "site/large/noise.bin").write_bytes(_noise(3_000_000))
     (extra / "site/large/movie.mp4").write_bytes(_noise(1_500_000))
+    (extra / "site/names").mkdir()
+    for name in ODD_NAMES:
+        (extra / "site/names" / name).write_text(name)
     source = Path(__file__).parent / "static"
     with override_settings(STATIC_ROOT=root, STATICFILES_DIRS=[source, extra]):
         call_command("collectstatic", interactive=False, verbosity=0)

@@ -102,7 +102,9 @@ class Contents:
         path = self.root / representation.file
         try:
             # O_NONBLOCK: a FIFO that took the file's place must not hang the request. Regular files ignore it.
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+            descriptor = os.open(
+                path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+            )
         except OSError as error:
             raise ContentUnavailable(f"{path} cannot be opened: {error.strerror or error}") from error
         except ValueError as error:  # a NUL in the name

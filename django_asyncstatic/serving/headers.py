@@ -83,7 +83,11 @@ def representation_headers(resource: Resource, representation: Representation, p
     kind = resource.media_type
     if kind.startswith("text/") and policy.charset:
         kind = f"{kind}; charset={policy.charset}"
-    pairs = [("content-type", kind), ("content-length", str(representation.size)), ("etag", representation.etag)]
+    pairs = [
+        ("content-type", kind),
+        ("content-length", str(representation.size)),
+        ("etag", representation.etag),
+    ]
     if resource.last_modified is not None:
         pairs.append(("last-modified", http_date(resource.last_modified)))
     if representation.coding is not None:

@@ -126,7 +126,10 @@ def make_plan(prepared: PreparedResource, method: str, fields: Fields) -> Plan:
 def _other_method(prepared: PreparedResource, method: str, fields: Fields) -> Plan:
     """OPTIONS (9.3.7), a CORS preflight (Fetch standard, 3.2.2), or 405 (15.5.6)."""
     pairs = bodiless_headers(prepared.select(None).pairs)
-    pairs = (("allow", ALLOWED_METHODS), *(pair for pair in pairs if pair[0] not in ("cache-control", "vary")))
+    pairs = (
+        ("allow", ALLOWED_METHODS),
+        *(pair for pair in pairs if pair[0] not in ("cache-control", "vary")),
+    )
     if method != "OPTIONS":
         return Plan(405, Headers(pairs))
     if prepared.policy.allow_all_origins and "origin" in fields and "access-control-request-method" in fields:
