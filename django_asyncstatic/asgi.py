@@ -64,7 +64,7 @@ class StaticASGI:
         **headers: Any,
     ) -> None:
         self.application: ASGIApplication = (
-            _nothing_behind if application is None else guarantee_single_callable(application)
+            _nothing_behind if application is None else guarantee_single_callable(application)  # type: ignore[no-untyped-call]
         )
         self.script_name = script_name
         self.site = site or Site(HeaderPolicy(**headers))

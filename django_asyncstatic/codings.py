@@ -81,7 +81,7 @@ def _brotli_library() -> str:
 def _zstd() -> Any:
     """``compression.zstd`` (Python 3.14) or the backport: the same API under two names."""
     try:
-        from compression import zstd
+        from compression import zstd  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         from backports import zstd
     return zstd

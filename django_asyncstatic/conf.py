@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
+from django.conf import STATICFILES_STORAGE_ALIAS, settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
@@ -32,7 +32,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 #: What a setting has to be, in words for the error and as a test.
-_EXPECTED = {
+_EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "ASYNCSTATIC_MAX_AGE": (
         "a number of seconds, 0 or more, or None",
         lambda value: value is None or _is_count(value),
@@ -40,9 +40,7 @@ _EXPECTED = {
     "ASYNCSTATIC_ALLOW_ALL_ORIGINS": ("True or False", lambda value: isinstance(value, bool)),
     "ASYNCSTATIC_CHARSET": (
         'the name of a charset, or "" for none',
-        lambda value: (
-            isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", value) is not None
-        ),
+        lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", value) is not None,
     ),
     "ASYNCSTATIC_MEMORY": ("a number of bytes, 0 or more", lambda value: _is_count(value)),
 }
@@ -68,12 +66,11 @@ def static_prefix() -> str:
     through the settings object: Django puts the script prefix in front of a relative value at the first
     access and keeps the result, so that reading it at start would freeze ``{% static %}`` without the prefix.
     """
-    _ = settings.DEBUG  # loads the settings if nothing has yet
-    url = getattr(settings._wrapped, "STATIC_URL", None)
+    lazy_settings: Any = settings
+    _ = settings.DEBUG  # loads them if nothing has yet
+    url = getattr(lazy_settings._wrapped, "STATIC_URL", None)
     if not url:
-        raise ImproperlyConfigured(
-            "STATIC_URL is not set: set it to the path of your static files, e.g. 'static/'."
-        )
+        raise ImproperlyConfigured("STATIC_URL is not set: set it to the path of your static files, e.g. 'static/'.")
     return urlsplit(str(url)).path
 
 
@@ -101,17 +98,48 @@ def place() -> Place:
         return Place(root, root / INDEX_NAME)
     if not isinstance(index_storage, FileSystemStorage):
         return Place(root, None, "The index is in a remote manifest_storage; keep it in a local one.")
-    return Place(root, Path(index_storage.path(storage.index_name)))
+    return Place(root, Path(index_storage.path(getattr(storage, "index_name", INDEX_NAME))))
+
+
+def _storage_settings() -> dict[str, Any]:
+    alias: Any = settings.STORAGES[STATICFILES_STORAGE_ALIAS]
+    return {"OPTIONS": {}, **alias}
+
+
+def storage_backend() -> str:
+    """The dotted path of the configured storage."""
+    backend: str = _storage_settings()["BACKEND"]
+    return backend
+
+
+def makes_index() -> bool:
+    """Whether the configured storage writes an index."""
+    return hasattr(import_string(_storage_settings()["BACKEND"]), "index_storage")
+
+
+def manifest_name() -> str | None:
+    """The name of the configured storage's manifest; ``None`` for one without."""
+    return getattr(_unread_storage()[1], "manifest_name", None)
+
+
+def validate() -> None:
+    """Raise ``ImproperlyConfigured`` for the first setting that cannot be meant."""
+    for name in DEFAULTS:
+        setting(name)
+    static_prefix()
+    if STATICFILES_STORAGE_ALIAS not in settings.STORAGES:
+        raise ImproperlyConfigured('STORAGES has no "staticfiles": copy it from Django\'s default.')
+    _unread_storage()
 
 
 def _unread_storage() -> tuple[str, Any]:
     """A new instance of the storage that STORAGES["staticfiles"] names; its manifest is not read for it."""
-    options = settings.STORAGES["staticfiles"]
+    options = _storage_settings()
     storage_class = import_string(options["BACKEND"])
     if hasattr(storage_class, "read_manifest"):
         storage_class = type(storage_class.__name__, (storage_class,), {"read_manifest": lambda self: None})
     with _urls_not_fixed():
-        return options["BACKEND"], storage_class(**options.get("OPTIONS", {}))
+        return options["BACKEND"], storage_class(**options["OPTIONS"])
 
 
 @contextmanager

@@ -111,9 +111,7 @@ class _Lines:
         try:
             header = json.loads(data[:end] if end > 0 else b"")
         except ValueError as error:
-            raise InvalidIndex(
-                f"{what} does not start with a header line: run collectstatic again."
-            ) from error
+            raise InvalidIndex(f"{what} does not start with a header line: run collectstatic again.") from error
         if not isinstance(header, dict) or header.get("format") != format_name:
             raise InvalidIndex(f"{what} is not of the format {format_name}: run collectstatic again.")
         if header.get("version") != VERSION:
@@ -245,9 +243,7 @@ class StaticIndex:
                 sha256=line["sha256"],
             )
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise InvalidIndex(
-                f"The index has a damaged line for {path!r}: run collectstatic again."
-            ) from error
+            raise InvalidIndex(f"The index has a damaged line for {path!r}: run collectstatic again.") from error
 
     def _time(self, digest: str) -> int | None:
         if self._times is None:

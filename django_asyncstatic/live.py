@@ -40,9 +40,7 @@ class ScannedIndex:
         self.skipped: list[Skipped] = []
         self._real_root = os.path.realpath(self.root)
         self._files: dict[str, tuple[int, int]] = {}
-        with os.scandir(
-            self.root
-        ) as entries:  # an unreadable root is an error, an unreadable folder is skipped
+        with os.scandir(self.root) as entries:  # an unreadable root is an error, an unreadable folder is skipped
             self._walk("", list(entries), {self._real_root})
         self._immutable = _hashed_names(self.root)
 

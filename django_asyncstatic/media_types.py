@@ -65,9 +65,7 @@ _FAMILIES: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 
-MEDIA_TYPES: dict[str, str] = {
-    suffix: kind for family in _FAMILIES.values() for suffix, kind in family.items()
-}
+MEDIA_TYPES: dict[str, str] = {suffix: kind for family in _FAMILIES.values() for suffix, kind in family.items()}
 
 #: Whole file names that have a type without a suffix that tells it.
 _NAMES: dict[str, str] = {

@@ -6,6 +6,7 @@ Knows no Django. Nothing is loaded before the first request that needs it.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,9 +111,7 @@ class IndexLoader:
 
     def _scan(self, place: Place) -> ResourceIndex:
         if place.root is None:
-            logger.warning(
-                "No static file will be served: there is no local directory of them. %s", place.hint
-            )
+            logger.warning("No static file will be served: there is no local directory of them. %s", place.hint)
             return _NoIndex()
         try:
             index = ScannedIndex(place.root)
@@ -150,7 +149,7 @@ class IndexLoader:
             self._lock.release()
 
 
-def place_of(root: str | Path, index: str | Path | None = None) -> Place:
+def place_of(root: str | os.PathLike[str], index: str | os.PathLike[str] | None = None) -> Place:
     """The place of a directory that a caller names; its index lies in it unless told otherwise."""
     root = Path(root)
     return Place(root, Path(index) if index is not None else root / INDEX_NAME)

@@ -10,7 +10,7 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, StaticFilesStorage
 from django.core.exceptions import ImproperlyConfigured
@@ -87,9 +87,7 @@ class _IndexingMixin(StaticFilesStorage):
     def _previous(self) -> Previous:
         from django_asyncstatic.collecting.builder import Previous
 
-        return Previous.load(
-            self._read_beside_manifest(self.index_name), self._read_beside_manifest(TIMES_NAME)
-        )
+        return Previous.load(self._read_beside_manifest(self.index_name), self._read_beside_manifest(TIMES_NAME))
 
     def _read_beside_manifest(self, name: str) -> bytes | None:
         try:
@@ -103,23 +101,19 @@ class _IndexingMixin(StaticFilesStorage):
 class CompressedStaticFilesStorage(_IndexingMixin, StaticFilesStorage):
     """Django's ``StaticFilesStorage`` with compressed representations and an index; names are not hashed."""
 
-    def post_process(
-        self, paths: Mapping[str, Any], dry_run: bool = False, **options: Any
-    ) -> Iterator[ProcessedFile]:
+    def post_process(self, paths: Mapping[str, Any], dry_run: bool = False, **options: Any) -> Iterator[ProcessedFile]:
         if not dry_run:
             names = [name.replace("\\", "/") for name in paths]
             yield from self.publish({name: name for name in names})
 
 
-class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesStorage):
+class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesStorage):  # type: ignore[misc]
     """Django's ``ManifestStaticFilesStorage`` with compressed representations and an index.
 
     One more option: ``support_js_module_import_aggregation``, Django's class attribute of that name.
     """
 
-    def __init__(
-        self, *args: Any, support_js_module_import_aggregation: bool | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, support_js_module_import_aggregation: bool | None = None, **kwargs: Any) -> None:
         if support_js_module_import_aggregation is not None:
             self.support_js_module_import_aggregation = support_js_module_import_aggregation
         self._published: list[ProcessedFile] = []
@@ -127,10 +121,9 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
 
     @property
     def index_storage(self) -> Storage:
-        storage: Storage = self.manifest_storage
-        return storage
+        return cast("Storage", self.manifest_storage)
 
-    def post_process(self, *args: Any, **kwargs: Any) -> Iterator[ProcessedFile]:
+    def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         self._published = []
         yield from super().post_process(*args, **kwargs)
         yield from self._published
@@ -139,12 +132,13 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
         """The manifest comes last, so that no template can render a name that the index lacks."""
         self._published = list(self.publish(self.hashed_files))
         paths = sorted(self.hashed_files.items())
-        self.manifest_hash = self.file_hash(None, ContentFile(json.dumps(paths).encode()))
+        content = ContentFile(json.dumps(paths).encode())
+        self.manifest_hash = self.file_hash(None, content)  # type: ignore[assignment, arg-type]
         manifest = {"paths": dict(paths), "version": self.manifest_version, "hash": self.manifest_hash}
         self.write_beside_manifest(self.manifest_name, json.dumps(manifest).encode())
 
 
-def _levels(codings: Iterable[str], levels: Mapping[str, int]) -> dict[str, int]:
+def _levels(codings: Iterable[str], levels: Mapping[str, Any]) -> dict[str, int]:
     """A level for each coding, in the order of the table. Raises ``ImproperlyConfigured``."""
     chosen = [codings] if isinstance(codings, str) else list(codings)
     where = 'STORAGES["staticfiles"]["OPTIONS"]'

@@ -101,9 +101,7 @@ def build_release(
         built = list(pool.map(build, order))
     known = {each.path: each for each in previous.resources()}
     kept = [
-        each
-        for path, each in known.items()
-        if path not in files and each.immutable and _files_are_there(root, each)
+        each for path, each in known.items() if path not in files and each.immutable and _files_are_there(root, each)
     ]
     resources = [each.resource for each in built] + kept
     now = int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
@@ -118,9 +116,7 @@ def build_release(
     aliases = {name: file for name, file in names.items() if name != file}
     write(
         index_name,
-        encode_index(
-            resources, aliases, {"generator": f"django-asyncstatic {__version__}", "codecs": codecs}
-        ),
+        encode_index(resources, aliases, {"generator": f"django-asyncstatic {__version__}", "codecs": codecs}),
     )
     made = tuple((each.resource.path, token) for each in built for token in each.made)
     return Release(len(built), len(kept), made)

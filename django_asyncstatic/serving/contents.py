@@ -102,9 +102,7 @@ class Contents:
         path = self.root / representation.file
         try:
             # O_NONBLOCK: a FIFO that took the file's place must not hang the request. Regular files ignore it.
-            descriptor = os.open(
-                path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-            )
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         except OSError as error:
             raise ContentUnavailable(f"{path} cannot be opened: {error.strerror or error}") from error
         except ValueError as error:  # a NUL in the name
@@ -154,7 +152,7 @@ class BoundedFile:
         self._left = length
 
     def read(self, size: int = -1) -> bytes:
-        wanted = self._left if size is None or size < 0 else min(size, self._left)
+        wanted = self._left if size < 0 else min(size, self._left)
         if not wanted:
             return b""
         chunk = self._file.read(wanted)
@@ -222,10 +220,13 @@ class _SharedFile:
         try:
             return self._file.read(size)
         finally:
-            with self._lock:
-                self._is_reading = False
-                if self._is_closed:
-                    self._file.close()
+            self._end_reading()
+
+    def _end_reading(self) -> None:
+        with self._lock:
+            self._is_reading = False
+            if self._is_closed:
+                self._file.close()
 
     def close(self) -> None:
         with self._lock:

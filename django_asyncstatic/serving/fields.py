@@ -56,17 +56,11 @@ def path_info_from_scope(scope: MutableMapping[str, Any], script_name: str | Non
     return script, path
 
 
-def path_info_from_environ(
-    environ: Mapping[str, Any], script_name: str | None = None
-) -> tuple[str, str] | None:
+def path_info_from_environ(environ: Mapping[str, Any], script_name: str | None = None) -> tuple[str, str] | None:
     """``(script name, path info)`` of a WSGI environ (PEP 3333); ``None`` for a path that is not UTF-8."""
     try:
         path = environ.get("PATH_INFO", "").encode("latin-1").decode()
-        script = (
-            script_name
-            if script_name is not None
-            else environ.get("SCRIPT_NAME", "").encode("latin-1").decode()
-        )
+        script = script_name if script_name is not None else environ.get("SCRIPT_NAME", "").encode("latin-1").decode()
     except UnicodeError:
         return None
     return script.rstrip("/"), path or "/"

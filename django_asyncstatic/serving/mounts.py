@@ -102,8 +102,7 @@ class Site:
             self._secure_mounts = self._mounts
         else:
             policy, secure_policy = (
-                replace(self.policy, extra=extra)
-                for extra in (self.security.headers, self.security.secure_headers)
+                replace(self.policy, extra=extra) for extra in (self.security.headers, self.security.secure_headers)
             )
             self._mounts.insert(0, Mount(prefix, source, policy))
             self._secure_mounts.insert(0, Mount(prefix, source, secure_policy))

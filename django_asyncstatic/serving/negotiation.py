@@ -45,9 +45,7 @@ def parse_accept_encoding(field: str) -> Weights:
     return _parse_cached(field) if len(field) <= _CACHED_LENGTH else _parse(field)
 
 
-def select_representation(
-    representations: Sequence[Representation], accept_encoding: str | None
-) -> Representation:
+def select_representation(representations: Sequence[Representation], accept_encoding: str | None) -> Representation:
     """The representation to send, of at least one whose first is identity.
 
     Without the field any coding is acceptable (12.5.3), and identity is what a client that says nothing

@@ -1,0 +1,177 @@
+"""What is served against what was collected: the index, the files on the disk, the manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from django_asyncstatic import conf
+from django_asyncstatic.codings import CODINGS
+from django_asyncstatic.diagnosing.findings import Finding, Place, check
+from django_asyncstatic.index import (
+    DIGEST_DIGITS,
+    INDEX_NAME,
+    InvalidIndex,
+    Representation,
+    Resource,
+    StaticIndex,
+)
+from django_asyncstatic.live import ScannedIndex
+
+COLLECT = "Run manage.py collectstatic."
+COLLECT_AGAIN = "Run manage.py collectstatic again, and do not change collected files by hand."
+
+
+@check("drift")
+def check_index() -> Iterator[Finding]:
+    """E001, E014, W044, W049: whether there is an index, and if not, what is served without it."""
+    place = conf.place()
+    if place.root is None:
+        if not settings.STATIC_ROOT:
+            yield Finding("asyncstatic.E014", "STATIC_ROOT is not set.", "Set it to where collectstatic may write.")
+        else:
+            yield Finding("asyncstatic.W049", "No static file is served by this app.", place.hint)
+        return
+    if not place.root.is_dir():
+        what = "is not a directory" if place.root.exists() else "does not exist"
+        yield Finding("asyncstatic.E014", f"STATIC_ROOT {what}.", COLLECT, Place(str(place.root)))
+        return
+    try:
+        _load(place.index)
+    except FileNotFoundError:
+        yield from _without_index(place.root)
+    except (OSError, InvalidIndex) as error:
+        yield Finding("asyncstatic.E001", str(error), COLLECT, Place(str(place.index)))
+
+
+def _without_index(root: Path) -> Iterator[Finding]:
+    backend = conf.storage_backend()
+    if conf.makes_index():
+        yield Finding("asyncstatic.E001", f"There is no index for {root}: it is scanned at start.", COLLECT)
+    else:
+        yield Finding(
+            "asyncstatic.W049",
+            f"{backend} writes no index: {root} is scanned at start, nothing is compressed, entity tags are weak.",
+            'Set STORAGES["staticfiles"]["BACKEND"] to "django_asyncstatic.storage.'
+            'CompressedManifestStaticFilesStorage" and run collectstatic.',
+        )
+    try:
+        for skipped in ScannedIndex(root).skipped:
+            yield Finding(
+                "asyncstatic.W044",
+                f"{skipped.name!r} is not served: {skipped.reason}.",
+                "Remove it from STATIC_ROOT, or mend it.",
+                Place(ascii(str(root / skipped.name))[1:-1]),
+            )
+    except OSError as error:
+        yield Finding("asyncstatic.E014", f"STATIC_ROOT cannot be listed: {error.strerror}.", "Mend its permissions.")
+
+
+@check("drift")
+def check_files() -> Iterator[Finding]:
+    """E002, E003: the index against the disk. Every file is read, every representation decoded."""
+    place = conf.place()
+    index = _usable_index(place.index)
+    if index is None or place.root is None:
+        return
+    for path in index:
+        resource = index.get(path)
+        if resource is None:
+            yield Finding("asyncstatic.E001", f"{path!r} stands in the index for a name that does not.", COLLECT)
+        elif path == resource.identity.file:  # names that share a file are looked at once
+            yield from _check_resource(place.root, resource)
+
+
+def _check_resource(root: Path, resource: Resource) -> Iterator[Finding]:
+    identity, *coded = resource.representations
+    data, fault = _read(root, identity)
+    if fault:
+        yield Finding("asyncstatic.E002", f"{identity.file} {fault}.", COLLECT_AGAIN, Place(str(root / identity.file)))
+        return
+    for representation in coded:
+        coded_data, fault = _read(root, representation)
+        if not fault and coded_data is not None:
+            try:
+                if CODINGS[representation.coding or ""].decode(coded_data) != data:
+                    fault = f"does not decode to the bytes of {identity.file}"
+            except ValueError as error:
+                fault = f"cannot be decoded ({error})"
+        if fault:
+            place = Place(str(root / representation.file))
+            yield Finding("asyncstatic.E003", f"{representation.file} {fault}.", COLLECT_AGAIN, place)
+
+
+def _read(root: Path, representation: Representation) -> tuple[bytes | None, str]:
+    """The bytes, or what is wrong with them."""
+    try:
+        data = (root / representation.file).read_bytes()
+    except FileNotFoundError:
+        return None, "is gone"
+    except OSError as error:
+        return None, f"cannot be read ({error.strerror})"
+    if len(data) != representation.size:
+        return None, f"has {len(data)} bytes, the index says {representation.size}"
+    if sha256(data).hexdigest()[:DIGEST_DIGITS] != representation.digest:
+        return None, "has other bytes than the index says"
+    return data, ""
+
+
+@check("drift")
+def check_manifest() -> Iterator[Finding]:
+    """E005: the index against Django's manifest, from which templates take their names."""
+    place = conf.place()
+    index = _usable_index(place.index)
+    if index is None or place.index is None:
+        return
+    manifest_name = conf.manifest_name()
+    if manifest_name is None:
+        return
+    manifest = place.index.with_name(manifest_name)
+    try:
+        names: dict[str, str] = json.loads(manifest.read_bytes())["paths"]
+    except FileNotFoundError:
+        yield Finding("asyncstatic.E005", "There is an index and no manifest.", COLLECT, Place(str(manifest)))
+        return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        yield Finding("asyncstatic.E005", f"The manifest cannot be read: {error!r}.", COLLECT, Place(str(manifest)))
+        return
+    for name, hashed in names.items():
+        resource = index.get(name)
+        if index.get(hashed) is None or resource is None or resource.identity.file != hashed:
+            yield Finding(
+                "asyncstatic.E005",
+                f"The manifest maps {name} to {hashed}, the index does not: they are of different collects.",
+                COLLECT,
+                Place(str(manifest)),
+            )
+    for path in index:
+        resource = index.get(path)
+        if resource is not None and not resource.immutable and path not in names:
+            yield Finding(
+                "asyncstatic.E005",
+                f"The index has {path}, the manifest does not: they are of different collects.",
+                COLLECT,
+                Place(str(manifest)),
+            )
+
+
+def _load(file: Path | None) -> StaticIndex:
+    if file is None:
+        raise FileNotFoundError(INDEX_NAME)
+    index = StaticIndex.load(file)
+    if not index.is_intact:
+        raise InvalidIndex(f"The index {file} has other lines than were written: it was damaged or edited.")
+    return index
+
+
+def _usable_index(file: Path | None) -> StaticIndex | None:
+    """The index, if :func:`check_index` has nothing to say of it."""
+    try:
+        return _load(file)
+    except (OSError, InvalidIndex, ImproperlyConfigured):
+        return None
