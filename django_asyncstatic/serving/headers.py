@@ -17,10 +17,6 @@ Pairs = tuple[tuple[str, str], ...]
 #: Ten years, as WhiteNoise has it; RFC 8246's ``immutable`` is what matters, the number only has to be long.
 IMMUTABLE_MAX_AGE = 315_360_000
 
-#: RFC 9110 15.4.5: what a 304 must carry if the 200 would have; and what CORS needs to read it.
-_KEPT_BY_304 = frozenset(
-    {"access-control-allow-origin", "cache-control", "content-location", "date", "etag", "expires", "vary"}
-)
 #: What describes a body that a 304, 405, 412 or 416 does not have.
 _DESCRIBES_BODY = frozenset(
     {"accept-ranges", "content-encoding", "content-length", "content-type", "etag", "last-modified"}
@@ -97,8 +93,8 @@ def representation_headers(resource: Resource, representation: Representation, p
 
 
 def not_modified_headers(pairs: Pairs) -> Pairs:
-    """A 304's headers from those of the 200."""
-    return tuple(pair for pair in pairs if pair[0] in _KEPT_BY_304)
+    """A 304's headers from those of the 200: without what describes a body, but for the ETag (RFC 9110 15.4.5)."""
+    return tuple(pair for pair in pairs if pair[0] == "etag" or pair[0] not in _DESCRIBES_BODY)
 
 
 def bodiless_headers(pairs: Pairs) -> Pairs:
