@@ -120,7 +120,7 @@ class _Lines:
                 f" {VERSION}: run collectstatic with the release that serves."
             )
         size = len(data) - end - 1
-        if header.get("size") != size:
+        if header.get("size") != size or not data.endswith(b"\n"):
             raise InvalidIndex(
                 f"{what} says it has {header.get('size')} bytes of lines and has {size}: it was cut or edited;"
                 " run collectstatic again."
@@ -135,14 +135,12 @@ class _Lines:
         while low < high:
             middle = (low + high) // 2
             start = data.rfind(b"\n", low, middle) + 1 or low
-            tab = data.find(b"\t", start, high)
-            if tab < 0:
-                return None
-            found = data[start:tab]
+            end = data.find(b"\n", middle)
+            found, _, value = data[start:end].partition(b"\t")
             if found == key:
-                return data[tab + 1 : data.index(b"\n", tab)]
+                return value
             if found < key:
-                low = data.find(b"\n", tab) + 1
+                low = end + 1
             else:
                 high = start
         return None
@@ -214,7 +212,10 @@ class StaticIndex:
         return self._lines.is_intact
 
     def get(self, path: str) -> Resource | None:
-        """The resource of a path relative to the URL prefix, or ``None``."""
+        """The resource of a path relative to the URL prefix, or ``None``.
+
+        Raises :class:`InvalidIndex` for a line that was damaged although the file has its length.
+        """
         try:
             value = self._lines.find(_encode_key(path))
         except UnicodeEncodeError:  # a lone surrogate: no name in the index has one
@@ -225,25 +226,33 @@ class StaticIndex:
         try:
             line = json.loads(value)
             if "as" in line:
-                target = self.get(line["as"]) if line["as"] != path else None
-                return None if target is None else replace(target, path=path, immutable=False)
-            file, digest = line.get("file", path), line["sha256"][:DIGEST_DIGITS]
-            representations = [Representation(None, file, line["size"], strong_etag(digest), digest)]
-            representations += [
-                Representation(token, file + CODINGS[token].suffix, size, strong_etag(coded), coded)
-                for token, size, coded in line.get("codings", ())
-                if token in CODINGS  # a coding that this release does not know is not offered
-            ]
-            return Resource(
-                path=path,
-                media_type=line["type"],
-                representations=tuple(representations),
-                immutable=line.get("immutable", False),
-                last_modified=self._time(digest),
-                sha256=line["sha256"],
-            )
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+                target = self._lines.find(_encode_key(line["as"]))
+                # The line of a resource: an alias of an alias has no "type" and counts as damaged.
+                return (
+                    None
+                    if target is None
+                    else replace(self._resource(line["as"], json.loads(target)), path=path, immutable=False)
+                )
+            return self._resource(path, line)
+        except (KeyError, TypeError, ValueError) as error:
             raise InvalidIndex(f"The index has a damaged line for {path!r}: run collectstatic again.") from error
+
+    def _resource(self, path: str, line: dict[str, Any]) -> Resource:
+        file, digest = line.get("file", path), line["sha256"][:DIGEST_DIGITS]
+        representations = [Representation(None, file, line["size"], strong_etag(digest), digest)]
+        representations += [
+            Representation(token, file + CODINGS[token].suffix, size, strong_etag(coded), coded)
+            for token, size, coded in line.get("codings", ())
+            if token in CODINGS  # a coding that this release does not know is not offered
+        ]
+        return Resource(
+            path=path,
+            media_type=line["type"],
+            representations=tuple(representations),
+            immutable=line.get("immutable", False),
+            last_modified=self._time(digest),
+            sha256=line["sha256"],
+        )
 
     def _time(self, digest: str) -> int | None:
         if self._times is None:

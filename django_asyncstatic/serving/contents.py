@@ -38,11 +38,15 @@ class ContentUnavailable(Exception):
 
 
 def log_unavailable(error: ContentUnavailable) -> None:
-    """Once per message: a file that is gone is asked for by every visitor."""
-    message = str(error)
+    """One line for a file that is not what the index says; its request goes on to the application."""
+    log_once(f"Passed on to the application: {error}. Run collectstatic.")
+
+
+def log_once(message: str) -> None:
+    """Once per message and process: a file that is gone is asked for by every visitor."""
     if message not in _logged and len(_logged) < _LOGGED_MESSAGES:
         _logged.add(message)
-        logger.error("Passed on to the application: %s. Run collectstatic.", message)
+        logger.error(message)
 
 
 class ContentTruncated(Exception):

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import BinaryIO
 
-from django_asyncstatic.index import ResourceIndex
-from django_asyncstatic.serving.contents import Contents
+from django_asyncstatic.index import InvalidIndex, ResourceIndex
+from django_asyncstatic.serving.contents import Contents, log_once
 from django_asyncstatic.serving.fields import Fields
 from django_asyncstatic.serving.headers import HeaderPolicy
 from django_asyncstatic.serving.plans import Plan, PreparedResource, make_plan
@@ -53,7 +53,11 @@ class Mount:
             self._prepared = (index, prepared)
         found = prepared.get(name)
         if found is None:
-            resource = index.get(name)
+            try:
+                resource = index.get(name)
+            except InvalidIndex as error:
+                log_once(str(error))
+                resource = None
             if resource is None:
                 return None
             found = PreparedResource(resource, self.policy)
