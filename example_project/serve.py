@@ -35,7 +35,7 @@ def main():
 
     for module in ("django_asyncstatic", "rest_framework", "debug_toolbar"):
         if importlib.util.find_spec(module) is None:
-            return f"{module} is not installed: python -m pip install -e ".[example]" in the checkout."
+            return f"{module} is not installed: in the checkout, python -m pip install -e '.[example]'"
     if not options.no_serve and importlib.util.find_spec(options.server) is None:
         return f"{options.server} is not installed: python -m pip install {options.server}"
 
