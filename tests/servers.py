@@ -104,12 +104,15 @@ class RunningServer:
         self.url = url
         self._process = process
         self._log_file = log_file
+        self._whole_log: str | None = None
 
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
     def log(self) -> str:
         """All that the server's processes wrote to stdout and stderr so far."""
+        if self._whole_log is not None:
+            return self._whole_log
         return self._log_file.read_text(errors="replace")
 
     def problems(self) -> list[str]:
@@ -144,13 +147,14 @@ class RunningServer:
         return False
 
     def stop(self) -> None:
-        """SIGTERM to the server, SIGKILL to what is left of its process group."""
+        """SIGTERM to the server, SIGKILL to what is left of its process group; keeps the log."""
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_TIMEOUT)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(STOP_TIMEOUT)
+        self._whole_log = self.log()
 
 
 @contextlib.contextmanager
@@ -160,7 +164,7 @@ def running(
     """Start a server in a directory, and stop it with all its workers at the end.
 
     ``application`` is a name like ``tests.asgi:wrapper``, ``environment`` is the whole environment. A server
-    that is not installed is a skip. The log can be read until the ``with`` block is left.
+    that is not installed is a skip. The log can still be read after the ``with`` block.
     """
     if importlib.util.find_spec(server.package) is None:
         pytest.skip(f"{server.package} is not installed")
@@ -333,13 +337,9 @@ class Connection:
         """Read the raw bytes of the beginning of a response."""
         return self._exactly(size)
 
-    def finish(self) -> bytes:
-        """Say that no request follows, and read what the server still has to say: nothing, if all is well."""
-        try:
-            self._socket.shutdown(socket.SHUT_WR)
-            return self._stream.read()
-        except OSError:  # the server has closed the connection already
-            return b""
+    def rest(self) -> bytes:
+        """What comes until the server closes, which a request with ``connection: close`` asks it to do."""
+        return self._stream.read()
 
     def _line(self) -> str:
         line = self._stream.readline(65536)
@@ -363,9 +363,9 @@ class Connection:
 
 
 def raw_request(url: str, method: str, path: str, headers: Headers = (), body: bytes = b"") -> Response:
-    """One request on a connection of its own; bytes behind the response are an error."""
+    """One request on a connection of its own, which it asks the server to close; bytes after it are an error."""
     with Connection(url) as connection:
-        response = connection.request(method, path, headers, body)
-        if behind := connection.finish():
-            raise MalformedResponse(f"{len(behind)} bytes behind the response: {behind[:100]!r}")
+        response = connection.request(method, path, [*headers, ("connection", "close")], body)
+        if rest := connection.rest():
+            raise MalformedResponse(f"{len(rest)} bytes behind the response: {rest[:100]!r}")
         return response
