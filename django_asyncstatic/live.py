@@ -111,7 +111,7 @@ class ScannedIndex:
             return ""
         if not stat.S_ISREG(found.st_mode):
             return "not a regular file"
-        if not os.access(entry.path, os.R_OK):
+        if not os.access(entry.path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
             return "not readable"
         self._files[name] = (found.st_size, found.st_mtime_ns)
         return ""

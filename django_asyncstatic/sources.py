@@ -101,7 +101,7 @@ class IndexLoader:
             self._signature = _signature(place.index)
             try:
                 return StaticIndex.load(place.index)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 logger.warning("No index at %s: scanning the directory instead. %s", place.index, place.hint)
             except (OSError, InvalidIndex) as error:
                 logger.error("%s Scanning the directory instead.", _sentence(error))

@@ -53,9 +53,7 @@ def _range(name: str, value: str, status: int, body: slice | bytes | str, **more
 def _accept(name: str, value: str | None, coding: str) -> Case:
     fields = () if value is None else (("accept-encoding", value),)
     encoding = None if coding == "identity" else coding
-    return Case(
-        name, fields=fields, headers={"content-encoding": encoding, "vary": "accept-encoding"}, body=coding
-    )
+    return Case(name, fields=fields, headers={"content-encoding": encoding, "vary": "accept-encoding"}, body=coding)
 
 
 NOT_MODIFIED: dict[str, str | None] = {

@@ -52,9 +52,9 @@ class Server:
 
     ``package`` is what has to be installed; ``interface`` is "asgi" or "wsgi"; ``arguments`` are those of
     ``python -m``, with places for the application and the port. ``keeps_alive`` says whether a connection
-    serves a second request. ``waits_for_client`` says whether a response's file stays open while the client
-    does not read: some servers take a body of any size at once and keep it in memory, so that an abort in
-    the middle of the transfer is an abort for them only.
+    serves a second request. ``waits_for_client`` says whether a file of a few megabytes stays open while the
+    client does not read: some servers take as much (granian), or any size (daphne), into their own memory, so
+    that the application has finished when a client aborts in the middle of the transfer.
     """
 
     name: str
@@ -77,8 +77,8 @@ SERVERS: dict[str, Server] = {
             "asgi",
             "uvicorn {application} --host 127.0.0.1 --port {port} --log-level warning --timeout-graceful-shutdown 2",
         ),
-        Server("granian-asgi", "granian", "asgi", f"{_GRANIAN} --interface asgi"),
-        Server("granian-wsgi", "granian", "wsgi", f"{_GRANIAN} --interface wsgi"),
+        Server("granian-asgi", "granian", "asgi", f"{_GRANIAN} --interface asgi", waits_for_client=False),
+        Server("granian-wsgi", "granian", "wsgi", f"{_GRANIAN} --interface wsgi", waits_for_client=False),
         Server("gunicorn-sync", "gunicorn", "wsgi", f"{_GUNICORN} --worker-class sync", keeps_alive=False),
         Server(
             "gunicorn-gthread",
@@ -92,7 +92,13 @@ SERVERS: dict[str, Server] = {
             "asgi",
             "hypercorn {application} --bind 127.0.0.1:{port} --workers 1 --graceful-timeout 2 --log-level warning",
         ),
-        Server("daphne", "daphne", "asgi", "daphne {application} -b 127.0.0.1 -p {port} -v 0"),
+        Server(
+            "daphne",
+            "daphne",
+            "asgi",
+            "daphne {application} -b 127.0.0.1 -p {port} -v 0",
+            waits_for_client=False,
+        ),
     )
 }
 
@@ -226,6 +232,11 @@ def _answers(url: str) -> bool:
     except (OSError, MalformedResponse):
         return False
     return True
+
+
+def has_proc() -> bool:
+    """Whether this system tells what a process has open."""
+    return Path("/proc/self/fd").is_dir()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:

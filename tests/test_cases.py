@@ -31,7 +31,9 @@ def fill(value: str, found: Resource) -> str:
     assert found.last_modified is not None
     tags = {each.coding: each.etag for each in found.representations}
     value = value.replace("{etag}", tags[None]).replace("{date}", http_date(found.last_modified))
-    value = value.replace("{earlier}", http_date(found.last_modified - 1)).replace("{later}", http_date(found.last_modified + 1))
+    value = value.replace("{earlier}", http_date(found.last_modified - 1)).replace(
+        "{later}", http_date(found.last_modified + 1)
+    )
     return re.sub(r"\{etag:(\w+)\}", lambda match: tags[match[1]], value)
 
 

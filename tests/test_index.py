@@ -137,7 +137,9 @@ def test_times_lie_apart_and_the_common_one_is_written_once(tmp_path: Path) -> N
     assert found == {digit: 1_700_000_000 for digit in "1245"} | {"3": 5}
 
 
-@pytest.mark.parametrize("content", [None, b"", b"nonsense", b'{"format": "asyncstatic-index"}\n'], ids=["absent", "empty", "noise", "other"])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"nonsense", b'{"format": "asyncstatic-index"}\n'], ids=["absent", "empty", "noise", "other"]
+)
 def test_without_times_there_is_no_last_modified(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / TIMES_NAME).write_bytes(content)

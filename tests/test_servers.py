@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,26 @@ import pytest
 from django_asyncstatic.codings import CODINGS
 from django_asyncstatic.index import INDEX_NAME, Resource, StaticIndex
 from tests.conftest import ODD_NAMES
-from tests.servers import SERVERS, Connection, Response, RunningServer, Server, raw_request, running, wait_until
+from tests.servers import (
+    SERVERS,
+    Connection,
+    Response,
+    RunningServer,
+    Server,
+    has_proc,
+    raw_request,
+    running,
+    wait_until,
+)
 
 #: Attributes of ``tests.asgi`` and ``tests.wsgi``.
 APPLICATIONS = ("middleware", "wrapper")
 
 #: Streamed, not kept in memory; and small.
 LARGE, SMALL = "site/large/noise.bin", "site/text.txt"
+
+#: For PYTHONWARNINGS: a file left open is a line in the log; sockets are the servers' own.
+LEFT_OPEN = "default::ResourceWarning,ignore:unclosed <socket:ResourceWarning"
 
 #: Headers in which two answers of one server may differ.
 OF_THE_CONNECTION = ("connection", "date", "keep-alive", "server")
@@ -58,7 +70,7 @@ class Site:
         own, others = [], []
         for path in self.index:
             (own if path.startswith("site/") else others).append(path)
-        return own + others[:: len(others) // 16]
+        return own + others[:: len(others) // 10]
 
 
 def url_of(path: str) -> str:
@@ -290,10 +302,6 @@ def comparable(response: Response) -> list[tuple[str, str]]:
     return sorted(pair for pair in response.headers if pair[0] not in OF_THE_CONNECTION)
 
 
-def has_proc() -> bool:
-    return os.path.isdir("/proc/self/fd")
-
-
 # --- the tests -----------------------------------------------------------------------------------------------
 
 
@@ -304,11 +312,12 @@ def test_a_server_answers_alike_through_the_middleware_and_the_wrapper(
     # One test per server, so that each is started once with each application, on whatever worker of xdist.
     server = SERVERS[name]
     index = StaticIndex.load(collected / INDEX_NAME)
+    environment = {**server_environment, "PYTHONWARNINGS": LEFT_OPEN}
     sites: dict[str, Site] = {}
     with contextlib.ExitStack() as stack:
         for application in APPLICATIONS:
             with subtests.test("it starts", application=application):
-                started = running(server, f"tests.{server.interface}:{application}", server_environment)
+                started = running(server, f"tests.{server.interface}:{application}", environment)
                 sites[application] = Site(server, stack.enter_context(started), collected, index)
         for application, site in sites.items():
             for check in CHECKS:

@@ -98,9 +98,7 @@ def test_every_representation_decodes_to_the_file_and_is_smaller(collected: Path
 def test_names_and_bytes_equal_those_of_djangos_manifest_storage(collected: Path, tmp_path: Path) -> None:
     with override_settings(
         STATIC_ROOT=tmp_path,
-        STORAGES={
-            "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"}
-        },
+        STORAGES={"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"}},
     ):
         collect()
     theirs = json.loads((tmp_path / "staticfiles.json").read_bytes())
