@@ -76,10 +76,8 @@ class AsyncStaticMiddleware:
         return await cast("Awaitable[HttpResponseBase]", self.get_response(request))
 
     def candidates(self, request: HttpRequest) -> Candidates:
-        path_info = request.path_info
-        # The script name is what path has in front of path_info; it matters to absolute STATIC_URLs only.
-        script_name = request.path.removesuffix(path_info) if len(request.path) != len(path_info) else ""
-        return self.site.candidates(script_name, path_info)
+        # Both of Django's request classes put the script name there, FORCE_SCRIPT_NAME included.
+        return self.site.candidates(request.META.get("SCRIPT_NAME", "").rstrip("/"), request.path_info)
 
     def answer(self, request: HttpRequest, candidates: Candidates) -> Answer | None:
         return answer(candidates, request.method or "GET", lambda: fields_from_environ(request.META))

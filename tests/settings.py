@@ -39,7 +39,7 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DATABASES: dict[str, object] = {}
 
 STATIC_URL = "static/"
 # Servers that the tests start are other processes; they are told where the tests collected to.

@@ -103,25 +103,18 @@ class Contents:
         return os.path.abspath(self.root / content.representation.file)
 
     def _open_file(self, representation: Representation) -> BinaryIO:
-        path = self.root / representation.file
+        path = str(self.root / representation.file)
         try:
-            # O_NONBLOCK: a FIFO that took the file's place must not hang the request. Regular files ignore it.
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        except OSError as error:
+            file = open(path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115
+            size = os.fstat(file.fileno()).st_size
+        except OSError as error:  # a directory is one, too
             raise ContentUnavailable(f"{path} cannot be opened: {error.strerror or error}") from error
         except ValueError as error:  # a NUL in the name
-            raise ContentUnavailable(f"{str(path)!r} cannot be opened: {error}") from error
-        try:
-            size = os.fstat(descriptor).st_size
-            if size != representation.size:
-                raise ContentUnavailable(f"{path} has {size} bytes, the index says {representation.size}")
-            return os.fdopen(descriptor, "rb", buffering=0)
-        except OSError as error:  # fdopen refuses a directory
-            os.close(descriptor)
-            raise ContentUnavailable(f"{path} cannot be opened: {error.strerror or error}") from error
-        except BaseException:
-            os.close(descriptor)
-            raise
+            raise ContentUnavailable(f"{path!r} cannot be opened: {error}") from error
+        if size != representation.size:
+            file.close()
+            raise ContentUnavailable(f"{path} has {size} bytes, the index says {representation.size}")
+        return file
 
     def _read_whole(self, file: BinaryIO, representation: Representation) -> bytes:
         try:
@@ -143,6 +136,11 @@ class Contents:
             self._used += len(whole)
             while self._used > self.memory_size:
                 self._used -= len(self._memory.pop(next(iter(self._memory))))
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """A FIFO that took a file's place must not hang the request. Regular files ignore the flag."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 class BoundedFile:
