@@ -1,0 +1,94 @@
+"""Middleware as people write it, for the diagnostics of the chain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import async_only_middleware, sync_and_async_middleware
+from django.utils.deprecation import MiddlewareMixin
+
+
+class ApiLogger:
+    """The one of "Uvicorn async workers are still working synchronously": sync, and its state on self."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        self.started = time.monotonic()
+        return self.get_response(request)
+
+
+class UnmarkedAsync:
+    """The one of ticket 34328."""
+
+    sync_capable = False
+    async_capable = True
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    async def __call__(self, request: HttpRequest) -> Any:
+        return await self.get_response(request)
+
+
+class AsyncThatDoesNotSaySo:
+    """An async ``__call__`` without ``async_capable``: Django calls it as if it were sync."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    async def __call__(self, request: HttpRequest) -> Any:
+        return self.get_response(request)
+
+
+class Marked(UnmarkedAsync):
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(get_response)
+        markcoroutinefunction(self)
+
+
+class Mixin(MiddlewareMixin):
+    def process_request(self, request: HttpRequest) -> None:
+        return None
+
+
+@sync_and_async_middleware
+def both(get_response: Any) -> Any:
+    if iscoroutinefunction(get_response):
+
+        async def amiddleware(request: HttpRequest) -> Any:
+            return await get_response(request)
+
+        return amiddleware
+
+    def middleware(request: HttpRequest) -> Any:
+        return get_response(request)
+
+    return middleware
+
+
+@async_only_middleware
+def async_only(get_response: Any) -> Any:
+    async def middleware(request: HttpRequest) -> Any:
+        return await get_response(request)
+
+    return middleware
+
+
+def not_used(get_response: Any) -> Any:
+    raise MiddlewareNotUsed
+
+
+def fails(get_response: Any) -> Any:
+    raise RuntimeError("no configuration")
+
+
+class Neither:
+    sync_capable = False
+    async_capable = False

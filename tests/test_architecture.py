@@ -1,0 +1,118 @@
+"""The rooms: who may import whom, and what a worker loads. Docs and package say the same as the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import django_asyncstatic
+
+REPOSITORY = Path(__file__).parents[1]
+PACKAGE = REPOSITORY / "django_asyncstatic"
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def imports(module: Path) -> set[str]:
+    """The absolute names a module imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((PACKAGE / module).read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def touches(module: Path, *packages: str) -> set[str]:
+    return {name for name in imports(module) if any(name == each or name.startswith(each + ".") for each in packages)}
+
+
+def room(module: Path) -> str:
+    return module.parts[0] if len(module.parts) > 1 else "top"
+
+
+@pytest.mark.parametrize("module", [each for each in MODULES if room(each) == "serving"], ids=str)
+def test_serving_knows_neither_django_nor_the_other_rooms(module: Path) -> None:
+    assert touches(module, "django") <= {"django.utils.http"} | {
+        name for name in imports(module) if name.startswith("django.utils.http.")
+    }
+    inner = {name for name in touches(module, "django_asyncstatic") if name.count(".") == 1}
+    assert inner <= {"django_asyncstatic.serving", "django_asyncstatic.index"}
+
+
+@pytest.mark.parametrize("module", [each for each in MODULES if room(each) == "collecting"], ids=str)
+def test_collecting_knows_neither_serving_nor_diagnosing(module: Path) -> None:
+    assert not touches(
+        module, "django", "django_asyncstatic.serving", "django_asyncstatic.diagnosing", "django_asyncstatic.conf"
+    )
+
+
+@pytest.mark.parametrize(
+    "module", [each for each in MODULES if each.name in ("index.py", "codings.py", "media_types.py")], ids=str
+)
+def test_what_the_rooms_share_knows_none_of_them(module: Path) -> None:
+    assert touches(module, "django_asyncstatic") <= {"django_asyncstatic.codings", "django_asyncstatic.codings.CODINGS"}
+    assert not touches(module, "django")
+
+
+def test_only_one_module_of_serving_reads_files() -> None:
+    readers = {
+        module.name
+        for module in MODULES
+        if room(module) == "serving" and touches(module, "os", "pathlib", "io", "aiofiles", "shutil")
+    }
+    assert readers == {"contents.py"}
+
+
+def test_settings_are_read_in_one_module() -> None:
+    readers = {str(module) for module in MODULES if touches(module, "django.conf")}
+    assert readers == {"conf.py", "diagnosing/chain.py", "diagnosing/drift.py"}
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    assert not {module.stem for module in MODULES} & {"utils", "helpers", "base", "common", "core", "manager"}
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert project["version"] == django_asyncstatic.__version__
+    assert django_asyncstatic.__version__ in (REPOSITORY / "CHANGELOG.rst").read_text()
+
+
+def docs() -> str:
+    return "\n".join(file.read_text() for file in (REPOSITORY / "docs").glob("*.rst"))
+
+
+def test_every_setting_stands_in_the_reference_and_the_reverse() -> None:
+    from django_asyncstatic.conf import DEFAULTS
+
+    described = set(re.findall(r"^``?(ASYNCSTATIC_\w+)``?$", (REPOSITORY / "docs/settings.rst").read_text(), re.M))
+    assert described == set(DEFAULTS)
+
+
+def test_every_finding_stands_in_the_reference_and_the_reverse() -> None:
+    raised = {
+        found
+        for module in MODULES
+        if room(module) == "diagnosing"
+        for found in re.findall(r'"asyncstatic\.([EWI]\d{3})"', (PACKAGE / module).read_text())
+    }
+    described = set(
+        re.findall(r"^``asyncstatic\.([EWI]\d{3})``", (REPOSITORY / "docs/checkstatic.rst").read_text(), re.M)
+    )
+    assert described == raised
+
+
+def test_every_option_of_checkstatic_stands_in_the_reference() -> None:
+    from django_asyncstatic.management.commands.checkstatic import Command
+
+    actions = Command().create_parser("manage.py", "checkstatic")._actions
+    ours = {option for action in actions for option in action.option_strings if option in ("--format", "--tag")}
+    assert ours == {"--format", "--tag"}
+    for option in ours:
+        assert f"``{option}" in docs()
