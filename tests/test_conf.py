@@ -66,7 +66,7 @@ def test_a_server_that_leaves_root_path_out_of_the_path_is_understood() -> None:
 def test_a_path_that_only_begins_like_the_script_name_is_not_below_it() -> None:
     application = asgi.get_asgi_application()
     response = ask_asgi(application, "GET", f"/application/static/{DIGITS}", root_path="/app")
-    assert response.headers["x-answered-by"] == "application"
+    assert response.body != b"0123456789"
 
 
 @pytest.mark.parametrize("url", ["static/", "/app/static/"])
