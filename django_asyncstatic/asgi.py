@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from asgiref.compatibility import guarantee_single_callable
@@ -15,7 +15,7 @@ from asgiref.compatibility import guarantee_single_callable
 from django_asyncstatic.serving.contents import SMALL_SIZE, AsyncStream, ContentUnavailable, log_unavailable
 from django_asyncstatic.serving.fields import fields_from_headers, path_info_from_scope
 from django_asyncstatic.serving.headers import HeaderPolicy
-from django_asyncstatic.serving.mounts import Answer, Candidates, Site, answer, are_ready
+from django_asyncstatic.serving.mounts import Answer, Candidates, MountOptions, Site, answer, would_wait
 from django_asyncstatic.sources import IndexLoader, place_of
 
 Scope = MutableMapping[str, Any]
@@ -46,8 +46,10 @@ class StaticASGI:
 
     ``application`` is ASGI 3 or 2; without one everything else is a 404. ``root`` is a directory,
     ``prefix`` the path under which its files are served, ``index`` the file of its index, by default
-    ``asyncstatic.index`` inside it; without an index the directory is scanned. ``headers`` are the fields of
-    :class:`~django_asyncstatic.serving.headers.HeaderPolicy`: ``max_age``, ``allow_all_origins``, ``charset``.
+    ``asyncstatic.index`` inside it; without an index the directory is scanned. ``live`` are patterns of names that are
+    looked up on the disk if the index lacks them, ``index_file`` and ``dotfiles`` are those of
+    :class:`~django_asyncstatic.serving.mounts.MountOptions`, and ``headers`` the fields of
+    :class:`~django_asyncstatic.serving.headers.HeaderPolicy`.
 
     Specification: https://asgi.readthedocs.io/en/latest/specs/www.html
     """
@@ -59,6 +61,9 @@ class StaticASGI:
         prefix: str | None = None,
         *,
         index: str | os.PathLike[str] | None = None,
+        live: Sequence[str] = (),
+        index_file: str | None = None,
+        dotfiles: bool = False,
         site: Site | None = None,
         script_name: str | None = None,
         **headers: Any,
@@ -67,9 +72,9 @@ class StaticASGI:
             _nothing_behind if application is None else guarantee_single_callable(application)  # type: ignore[no-untyped-call]
         )
         self.script_name = script_name
-        self.site = site or Site(HeaderPolicy(**headers))
+        self.site = site or Site(HeaderPolicy(**headers), options=MountOptions(index_file, dotfiles))
         if root is not None:
-            self.add_files(root, prefix, index=index)
+            self.add_files(root, prefix, index=index, live=live)
 
     def add_files(
         self,
@@ -77,10 +82,11 @@ class StaticASGI:
         prefix: str | None = None,
         *,
         index: str | os.PathLike[str] | None = None,
+        live: Sequence[str] = (),
     ) -> None:
         """Serve one more directory; for a name that several have, the one added last answers."""
         place = place_of(root, index)
-        self.site.add(prefix, IndexLoader(lambda: place).source)
+        self.site.add(prefix, IndexLoader(lambda: place, live=live, dotfiles=self.site.options.dotfiles))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -99,10 +105,13 @@ class StaticASGI:
     async def _respond(self, candidates: Candidates, scope: Scope, receive: Receive, send: Send) -> bool:
         """Answer if the resource is here and its file as it should be; else say so and send nothing."""
         loop = asyncio.get_running_loop()
-        method, fields = scope["method"], lambda: fields_from_headers(scope["headers"])
-        if not are_ready(candidates):
-            await loop.run_in_executor(None, answer, candidates, method, fields)
-        found = answer(candidates, method, fields)
+        asked = (
+            candidates,
+            scope["method"],
+            lambda: fields_from_headers(scope["headers"]),
+            lambda: scope["query_string"].decode("latin-1"),
+        )
+        found = await loop.run_in_executor(None, answer, *asked) if would_wait(candidates) else answer(*asked)
         if found is None:
             return False
         body = found.remembered()

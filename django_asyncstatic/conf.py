@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
+from os import PathLike
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,17 +19,23 @@ from django.utils.module_loading import import_string
 
 from django_asyncstatic.index import INDEX_NAME
 from django_asyncstatic.serving.contents import MEMORY_SIZE
-from django_asyncstatic.serving.headers import HeaderPolicy, Pairs
-from django_asyncstatic.serving.mounts import Site
+from django_asyncstatic.serving.headers import BUNDLERS, HeaderPolicy, Pairs, immutable_file_test
+from django_asyncstatic.serving.mounts import MountOptions, Site
 from django_asyncstatic.serving.security import SecurityPolicy
-from django_asyncstatic.sources import IndexLoader, Place
+from django_asyncstatic.sources import IndexLoader, Place, RootFiles
 
 #: Our settings with their defaults. Each has its paragraph in the docs, page "Settings".
 DEFAULTS: dict[str, Any] = {
-    "ASYNCSTATIC_MAX_AGE": 60,
+    "ASYNCSTATIC_ADD_HEADERS_FUNCTION": None,
     "ASYNCSTATIC_ALLOW_ALL_ORIGINS": True,
     "ASYNCSTATIC_CHARSET": "utf-8",
+    "ASYNCSTATIC_DOTFILES": False,
+    "ASYNCSTATIC_IMMUTABLE_FILE_TEST": None,
+    "ASYNCSTATIC_INDEX_FILE": None,
+    "ASYNCSTATIC_LIVE": (),
+    "ASYNCSTATIC_MAX_AGE": 60,
     "ASYNCSTATIC_MEMORY": MEMORY_SIZE,
+    "ASYNCSTATIC_ROOT": None,
 }
 
 #: What a setting has to be, in words for the error and as a test.
@@ -43,7 +50,36 @@ _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", value) is not None,
     ),
     "ASYNCSTATIC_MEMORY": ("a number of bytes, 0 or more", lambda value: _is_count(value)),
+    "ASYNCSTATIC_ADD_HEADERS_FUNCTION": (
+        "a function of (headers, path, url), or None",
+        lambda value: value is None or callable(value),
+    ),
+    "ASYNCSTATIC_DOTFILES": ("True or False", lambda value: isinstance(value, bool)),
+    "ASYNCSTATIC_IMMUTABLE_FILE_TEST": (
+        f"one of {', '.join(map(repr, BUNDLERS))}, a regular expression for file names, a function of (path, url),"
+        " or None",
+        lambda value: value is None or callable(value) or _is_pattern(value),
+    ),
+    "ASYNCSTATIC_INDEX_FILE": (
+        'True for "index.html", a file name, or None',
+        lambda value: value is None or value is True or (isinstance(value, str) and value != "" and "/" not in value),
+    ),
+    "ASYNCSTATIC_LIVE": (
+        'a list of patterns such as "CACHE/*"',
+        lambda value: isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value),
+    ),
+    "ASYNCSTATIC_ROOT": (
+        "the path of a directory, or None",
+        lambda value: value is None or (isinstance(value, (str, PathLike)) and str(value) != ""),
+    ),
 }
+
+
+def _is_pattern(value: object) -> bool:
+    try:
+        return isinstance(value, str) and re.compile(value) is not None
+    except re.error:
+        return False
 
 
 def _is_count(value: object) -> bool:
@@ -158,19 +194,30 @@ def header_policy() -> HeaderPolicy:
         max_age=setting("ASYNCSTATIC_MAX_AGE"),
         allow_all_origins=setting("ASYNCSTATIC_ALLOW_ALL_ORIGINS"),
         charset=setting("ASYNCSTATIC_CHARSET"),
+        immutable_file_test=immutable_file_test(setting("ASYNCSTATIC_IMMUTABLE_FILE_TEST")),
+        add_headers_function=setting("ASYNCSTATIC_ADD_HEADERS_FUNCTION"),
     )
 
 
 @cache
 def loader() -> IndexLoader:
     """The process's one index, shared by the middleware and the wrapper around Django."""
-    return IndexLoader(place, memory_size=setting("ASYNCSTATIC_MEMORY"))
+    return IndexLoader(
+        place,
+        memory_size=setting("ASYNCSTATIC_MEMORY"),
+        live=setting("ASYNCSTATIC_LIVE"),
+        dotfiles=setting("ASYNCSTATIC_DOTFILES"),
+    )
 
 
 def site(security: SecurityPolicy | None = None) -> Site:
-    """The static files of the project under STATIC_URL."""
-    site = Site(header_policy(), security)
-    site.add(static_prefix(), loader().source)
+    """The static files of the project under STATIC_URL, and those of ASYNCSTATIC_ROOT at ``/``."""
+    index_file, dotfiles = setting("ASYNCSTATIC_INDEX_FILE"), setting("ASYNCSTATIC_DOTFILES")
+    site = Site(header_policy(), security, MountOptions("index.html" if index_file is True else index_file, dotfiles))
+    root = setting("ASYNCSTATIC_ROOT")
+    if root is not None:
+        site.add("/", RootFiles(root, dotfiles=dotfiles))
+    site.add(static_prefix(), loader())
     return site
 
 

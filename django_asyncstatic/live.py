@@ -1,6 +1,7 @@
-"""The index's other strategy: a directory as it stands, for what nobody collected with our storage.
+"""The index's other strategies: a directory as it stands, for what nobody collected with our storage.
 
-Same ``get(path)`` as an index. Entity tags are weak, from size and mtime, since nothing has read the files.
+Scanned once (:class:`ScannedIndex`) or looked at per request (:class:`LiveDirectory`). Same ``get(path)`` as an
+index. Entity tags are weak, from size and mtime, since nothing has read the files.
 """
 
 from __future__ import annotations
@@ -8,13 +9,17 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from django_asyncstatic.codings import CODINGS, SUFFIXES
 from django_asyncstatic.index import INDEX_NAME, TIMES_NAME, Representation, Resource
 from django_asyncstatic.media_types import media_type
+from django_asyncstatic.serving.mounts import is_hidden
+
+#: Bytes, and nanoseconds since the epoch of the last modification.
+FileFacts = tuple[int, int]
 
 #: Files of the collect itself; never served.
 PRIVATE_NAMES = frozenset({INDEX_NAME, TIMES_NAME, "staticfiles.json"})
@@ -35,11 +40,12 @@ class ScannedIndex:
     FIFOs, names that are not UTF-8, links out of the root, dotfiles) is left out and told in ``skipped``.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(self, root: str | os.PathLike[str], *, dotfiles: bool = False) -> None:
         self.root = Path(root)
         self.skipped: list[Skipped] = []
+        self._dotfiles = dotfiles
         self._real_root = os.path.realpath(self.root)
-        self._files: dict[str, tuple[int, int]] = {}
+        self._files: dict[str, FileFacts] = {}
         with os.scandir(self.root) as entries:  # an unreadable root is an error, an unreadable folder is skipped
             self._walk("", list(entries), {self._real_root})
         self._immutable = _hashed_names(self.root)
@@ -51,29 +57,7 @@ class ScannedIndex:
         return iter(self._files)
 
     def get(self, path: str) -> Resource | None:
-        file = self._files.get(path)
-        if file is None or self._is_representation(path):
-            return None
-        size, mtime = file
-        representations = [self._representation(None, path, size, mtime)]
-        for coding in CODINGS.values():
-            coded = self._files.get(path + coding.suffix)
-            if coded is not None and coded[1] >= mtime:  # an older one is of other content
-                representations.append(self._representation(coding.token, path + coding.suffix, *coded))
-        return Resource(
-            path=path,
-            media_type=media_type(path),
-            representations=tuple(representations),
-            immutable=path in self._immutable,
-            last_modified=mtime // 1_000_000_000 or None,
-        )
-
-    def _representation(self, token: str | None, file: str, size: int, mtime: int) -> Representation:
-        return Representation(token, file, size, etag=f'W/"{mtime:x}-{size:x}"', digest="")
-
-    def _is_representation(self, path: str) -> bool:
-        stem, dot, suffix = path.rpartition(".")
-        return dot + suffix in SUFFIXES and stem in self._files
+        return _make_resource(path, self._files.get, immutable=path in self._immutable)
 
     def _walk(self, folder: str, entries: list[os.DirEntry[str]], above: set[str]) -> None:
         for entry in sorted(entries, key=lambda entry: entry.name):
@@ -93,13 +77,13 @@ class ScannedIndex:
             name.encode()
         except UnicodeEncodeError:
             return "the name is not UTF-8"
-        if entry.name.startswith("."):
+        if not self._dotfiles and is_hidden(name):
             return "dotfiles are not served"
         if entry.is_symlink():
             target = os.path.realpath(entry.path)
             if not os.path.lexists(target) or os.path.islink(target):
                 return "a symlink that leads nowhere"
-            if os.path.commonpath([target, self._real_root]) != self._real_root:
+            if not _is_below(target, self._real_root):
                 return "a symlink out of the root"
             if target in above:
                 return "a symlink to a folder above it"
@@ -115,6 +99,66 @@ class ScannedIndex:
             return "not readable"
         self._files[name] = (found.st_size, found.st_mtime_ns)
         return ""
+
+
+class LiveDirectory:
+    """The files of a directory as they are at the moment of each request: for what appears after the start.
+
+    As safe as an index: only regular files below the root, by their plain names, whatever links lie about.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(root)
+        self._real_root = os.path.realpath(self.root)
+
+    def get(self, path: str) -> Resource | None:
+        if path in PRIVATE_NAMES:
+            return None
+        return _make_resource(path, self._facts, immutable=False)
+
+    def _facts(self, path: str) -> FileFacts | None:
+        # A name is a name in one spelling only: no empty component, no dots, nothing that another system reads anew.
+        if "\0" in path or "\\" in path or any(part in ("", ".", "..") for part in path.split("/")):
+            return None
+        full = os.path.join(self._real_root, path)
+        try:
+            found = os.stat(full)
+            if not stat.S_ISREG(found.st_mode) or not _is_below(os.path.realpath(full), self._real_root):
+                return None
+        except (OSError, ValueError):  # absent, too long, or a lone surrogate
+            return None
+        return found.st_size, found.st_mtime_ns
+
+
+def _make_resource(path: str, facts: Callable[[str], FileFacts | None], *, immutable: bool) -> Resource | None:
+    """The resource of a file with the compressed siblings that are not older; none for such a sibling itself."""
+    stem, dot, suffix = path.rpartition(".")
+    if dot + suffix in SUFFIXES and facts(stem) is not None:
+        return None
+    identity = facts(path)
+    if identity is None:
+        return None
+    representations = [_make_representation(None, path, identity)]
+    for coding in CODINGS.values():
+        coded = facts(path + coding.suffix)
+        if coded is not None and coded[1] >= identity[1]:  # an older one is of other content
+            representations.append(_make_representation(coding.token, path + coding.suffix, coded))
+    return Resource(
+        path=path,
+        media_type=media_type(path),
+        representations=tuple(representations),
+        immutable=immutable,
+        last_modified=identity[1] // 1_000_000_000 or None,
+    )
+
+
+def _make_representation(token: str | None, file: str, facts: FileFacts) -> Representation:
+    size, mtime = facts
+    return Representation(token, file, size, etag=f'W/"{mtime:x}-{size:x}"', digest="")
+
+
+def _is_below(path: str, root: str) -> bool:
+    return os.path.commonpath([path, root]) == root
 
 
 def _hashed_names(root: Path) -> frozenset[str]:

@@ -21,7 +21,7 @@ from django_asyncstatic.serving.contents import (
     log_unavailable,
 )
 from django_asyncstatic.serving.fields import fields_from_environ
-from django_asyncstatic.serving.mounts import Answer, Candidates, answer, are_ready
+from django_asyncstatic.serving.mounts import Answer, Candidates, answer, would_wait
 from django_asyncstatic.serving.plans import Plan
 
 
@@ -62,9 +62,10 @@ class AsyncStaticMiddleware:
     async def __acall__(self, request: HttpRequest, candidates: Candidates) -> HttpResponseBase:
         from asyncio import get_running_loop
 
-        if not are_ready(candidates):
-            await get_running_loop().run_in_executor(None, self.answer, request, candidates)
-        found = self.answer(request, candidates)
+        if would_wait(candidates):
+            found = await get_running_loop().run_in_executor(None, self.answer, request, candidates)
+        else:
+            found = self.answer(request, candidates)
         if found is not None:
             try:
                 opened: bytes | BinaryIO | None = found.remembered()
@@ -80,7 +81,12 @@ class AsyncStaticMiddleware:
         return self.site.candidates(request.META.get("SCRIPT_NAME", "").rstrip("/"), request.path_info)
 
     def answer(self, request: HttpRequest, candidates: Candidates) -> Answer | None:
-        return answer(candidates, request.method or "GET", lambda: fields_from_environ(request.META))
+        return answer(
+            candidates,
+            request.method or "GET",
+            lambda: fields_from_environ(request.META),
+            lambda: request.META.get("QUERY_STRING", ""),
+        )
 
 
 def respond(request: HttpRequest, plan: Plan, opened: bytes | BinaryIO) -> HttpResponseBase:

@@ -5,18 +5,19 @@ Knows no Django. Nothing is loaded before the first request that needs it.
 
 from __future__ import annotations
 
+import fnmatch
 import logging
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from time import monotonic
 
-from django_asyncstatic.index import INDEX_NAME, InvalidIndex, ResourceIndex, StaticIndex
-from django_asyncstatic.live import ScannedIndex
+from django_asyncstatic.index import INDEX_NAME, InvalidIndex, Resource, ResourceIndex, StaticIndex
+from django_asyncstatic.live import LiveDirectory, ScannedIndex
 from django_asyncstatic.serving.contents import MEMORY_SIZE, Contents
-from django_asyncstatic.serving.mounts import Source
 
 logger = logging.getLogger("django_asyncstatic")
 
@@ -51,6 +52,9 @@ class IndexLoader:
 
     At start a corrupt index, or one of a newer format, counts as none: the directory is scanned. On a reload
     the loaded one is kept. Either way one line in the log says so.
+
+    Names that match one of the ``live`` patterns (``CACHE/*``, as :mod:`fnmatch` has them) and are not in the
+    index are looked up on the disk at each request. It is a :class:`~django_asyncstatic.serving.mounts.Source`.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class IndexLoader:
         *,
         memory_size: int = MEMORY_SIZE,
         reload_interval: float = RELOAD_INTERVAL,
+        live: Sequence[str] = (),
+        dotfiles: bool = False,
     ) -> None:
         self._locate = locate
         self._memory_size = memory_size
@@ -68,10 +74,14 @@ class IndexLoader:
         self._place: Place | None = None
         self._signature: tuple[int, int, int] | None = None
         self._next_look = 0.0
+        self._live = re.compile("|".join(map(fnmatch.translate, live))) if live else None
+        self._dotfiles = dotfiles
 
-    @property
-    def source(self) -> Source:
-        return Source(current=self.current, is_ready=self.is_ready, contents=self.contents)
+    def is_live(self, name: str) -> bool:
+        return self._live is not None and self._live.match(name) is not None
+
+    def look_up(self, name: str) -> Resource | None:
+        return LiveDirectory(self.contents().root).get(name)
 
     def is_ready(self) -> bool:
         return self._loaded is not None
@@ -113,20 +123,7 @@ class IndexLoader:
         if place.root is None:
             logger.warning("No static file will be served: there is no local directory of them. %s", place.hint)
             return _NoIndex()
-        try:
-            index = ScannedIndex(place.root)
-        except OSError as error:
-            logger.error(
-                "No static file will be served: %s cannot be listed (%s). Set STATIC_ROOT and run collectstatic.",
-                place.root,
-                error.strerror or error,
-            )
-            return _NoIndex()
-        if index.skipped:
-            named = ", ".join(f"{each.name!r} ({each.reason})" for each in index.skipped[:_NAMED])
-            more = f" and {len(index.skipped) - _NAMED} more" if len(index.skipped) > _NAMED else ""
-            logger.warning("Not served from %s: %s%s.", place.root, named, more)
-        return index
+        return _scan(place.root, "Set STATIC_ROOT and run collectstatic.", dotfiles=self._dotfiles)
 
     def _look(self) -> None:
         """Load the index anew if its file is another one; one thread does, the others go on with what there is."""
@@ -147,6 +144,55 @@ class IndexLoader:
                 logger.error("%s The index loaded before stays in use.", _sentence(error))
         finally:
             self._lock.release()
+
+
+class RootFiles:
+    """The files of a directory under their plain names, fresh at each request: ``robots.txt`` and the like.
+
+    Its names are read once, when the first is asked for, so that no other request touches the disk. It is a
+    :class:`~django_asyncstatic.serving.mounts.Source`.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], *, dotfiles: bool = False) -> None:
+        self._root = Path(root)
+        self._dotfiles = dotfiles
+        self._contents = Contents(root)
+        self._names: frozenset[str] | None = None
+        self._index = _NoIndex()
+
+    def current(self) -> ResourceIndex:
+        if self._names is None:
+            scanned = _scan(self._root, "Set ASYNCSTATIC_ROOT to a directory.", dotfiles=self._dotfiles)
+            self._names = frozenset(scanned) if isinstance(scanned, ScannedIndex) else frozenset()
+        return self._index
+
+    def is_ready(self) -> bool:
+        return self._names is not None
+
+    def contents(self) -> Contents:
+        return self._contents
+
+    def is_live(self, name: str) -> bool:
+        return self._names is not None and name in self._names
+
+    def look_up(self, name: str) -> Resource | None:
+        return LiveDirectory(self._root).get(name)
+
+
+def _scan(root: Path, hint: str, *, dotfiles: bool) -> ScannedIndex | _NoIndex:
+    """The index of a directory as it is, and a line in the log for what is wrong with it."""
+    try:
+        index = ScannedIndex(root, dotfiles=dotfiles)
+    except OSError as error:
+        logger.error(
+            "No file will be served from %s: it cannot be listed (%s). %s", root, error.strerror or error, hint
+        )
+        return _NoIndex()
+    if index.skipped:
+        named = ", ".join(f"{each.name!r} ({each.reason})" for each in index.skipped[:_NAMED])
+        more = f" and {len(index.skipped) - _NAMED} more" if len(index.skipped) > _NAMED else ""
+        logger.warning("Not served from %s: %s%s.", root, named, more)
+    return index
 
 
 def place_of(root: str | os.PathLike[str], index: str | os.PathLike[str] | None = None) -> Place:

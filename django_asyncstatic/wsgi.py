@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from django_asyncstatic.serving.contents import CHUNK_SIZE, BoundedFile, ContentUnavailable, log_unavailable
 from django_asyncstatic.serving.fields import fields_from_environ, path_info_from_environ
 from django_asyncstatic.serving.headers import HeaderPolicy
-from django_asyncstatic.serving.mounts import Answer, Site, answer
+from django_asyncstatic.serving.mounts import Answer, MountOptions, Site, answer
 from django_asyncstatic.sources import IndexLoader, place_of
 
 Environ = dict[str, Any]
@@ -50,15 +50,18 @@ class StaticWSGI:
         prefix: str | None = None,
         *,
         index: str | os.PathLike[str] | None = None,
+        live: Sequence[str] = (),
+        index_file: str | None = None,
+        dotfiles: bool = False,
         site: Site | None = None,
         script_name: str | None = None,
         **headers: Any,
     ) -> None:
         self.application: WSGIApplication = _nothing_behind if application is None else application
         self.script_name = script_name
-        self.site = site or Site(HeaderPolicy(**headers))
+        self.site = site or Site(HeaderPolicy(**headers), options=MountOptions(index_file, dotfiles))
         if root is not None:
-            self.add_files(root, prefix, index=index)
+            self.add_files(root, prefix, index=index, live=live)
 
     def add_files(
         self,
@@ -66,10 +69,11 @@ class StaticWSGI:
         prefix: str | None = None,
         *,
         index: str | os.PathLike[str] | None = None,
+        live: Sequence[str] = (),
     ) -> None:
         """Serve one more directory; for a name that several have, the one added last answers."""
         place = place_of(root, index)
-        self.site.add(prefix, IndexLoader(lambda: place).source)
+        self.site.add(prefix, IndexLoader(lambda: place, live=live, dotfiles=self.site.options.dotfiles))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         found = self._find(environ)
@@ -90,7 +94,12 @@ class StaticWSGI:
         candidates = self.site.candidates(script_name, path_info, is_secure=is_secure)
         if not candidates or self.site.would_redirect(script_name + path_info, is_secure=is_secure):
             return None
-        return answer(candidates, environ["REQUEST_METHOD"], lambda: fields_from_environ(environ))
+        return answer(
+            candidates,
+            environ["REQUEST_METHOD"],
+            lambda: fields_from_environ(environ),
+            lambda: environ.get("QUERY_STRING", ""),
+        )
 
 
 def _respond(found: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

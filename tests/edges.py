@@ -36,10 +36,12 @@ Edge = Callable[..., Response]
 
 def ask_plan(method: str, path: str, fields: Pairs = ()) -> Response:
     """The decision alone, its content read by the module that reads contents."""
-    name = unquote_to_bytes(path).decode()
+    raw_path, _, query = path.partition("?")
     raw = [(field.lower().encode(), value.encode("latin-1")) for field, value in fields]
-    found = answer(conf.site().candidates("", name), method, lambda: fields_from_headers(raw))
-    assert found is not None
+    candidates = conf.site().candidates("", unquote_to_bytes(raw_path).decode())
+    found = answer(candidates, method, lambda: fields_from_headers(raw), lambda: query)
+    if found is None:
+        return Response(404, {}, b"")
     opened = found.open()
     if isinstance(opened, bytes):
         body = opened

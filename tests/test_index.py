@@ -134,7 +134,7 @@ def test_times_lie_apart_and_the_common_one_is_written_once(tmp_path: Path) -> N
     (tmp_path / INDEX_NAME).write_bytes(encode_index(resources, {}))
     index = StaticIndex.load(tmp_path / INDEX_NAME)
     found = {path: resource.last_modified for path in index if (resource := index.get(path)) is not None}
-    assert found == {digit: 1_700_000_000 for digit in "1245"} | {"3": 5}
+    assert found == dict.fromkeys("1245", 1700000000) | {"3": 5}
 
 
 @pytest.mark.parametrize(

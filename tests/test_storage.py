@@ -236,7 +236,7 @@ def test_a_collected_file_with_a_codings_name_is_never_overwritten(source: Path,
     """Some packages ship compressed copies of their own."""
     part = (source / "part.css").read_bytes()
     own = CODINGS["gzip"].encode(part, 9)
-    write(source, **{"part__css__gz": own, "site__css__br": b"not brotli"})
+    write(source, part__css__gz=own, site__css__br=b"not brotli")
     root = tmp_path / "root"
     with project(source, root, "CompressedStaticFilesStorage"):
         collect()

@@ -6,7 +6,10 @@ are in lower case. Adding a header touches this module only.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.http import http_date
 
@@ -21,6 +24,25 @@ IMMUTABLE_MAX_AGE = 315_360_000
 _DESCRIBES_BODY = frozenset(
     {"accept-ranges", "content-encoding", "content-length", "content-type", "etag", "last-modified"}
 )
+
+
+#: What follows from the representation; a user's function has no say in it.
+_RESERVED = _DESCRIBES_BODY - {"content-type"} | {"content-range", "set-cookie", "transfer-encoding", "connection"}
+
+#: How bundlers name the files that they hash, with their default options.
+#: Vite (Rollup): ``name-BRBmoGS9.js``, eight of base64url, of which one at least is a capital and one a digit or
+#: two capitals, so that ``my-filename.js`` and ``photo-20241231.jpg`` are not meant. webpack:
+#: ``name.0123456789abcdef0123.js``, sixteen to thirty-two of hexadecimal; shorter ones only by an expression of your
+#: own. esbuild: ``name-XQ7Z2LKA.js``, eight of base32 with a digit among them.
+BUNDLERS = {
+    "vite": r"[.-](?=[\w-]*[A-Z])(?=[\w-]*[0-9]|[\w-]*[A-Z][\w-]*[A-Z])[\w-]{8}\.[A-Za-z0-9.]+$",
+    "webpack": r"(?:^|[.-])(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{16,32}\.[A-Za-z0-9.]+$",
+    "esbuild": r"-(?=[A-Z2-7]*[2-7])(?=[A-Z2-7]*[A-Z])[A-Z2-7]{8}\.[A-Za-z0-9.]+$",
+}
+
+# RFC 9110 5.6.2 and 5.5, without obs-text: Django's handlers want ASCII or Latin-1.
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 
 class Headers:
@@ -48,48 +70,91 @@ class HeaderPolicy:
     """What settings say of headers.
 
     ``max_age`` is in seconds, for resources that are not immutable; ``None`` sends no Cache-Control for
-    them. ``charset`` is added to ``text/*``. ``extra`` is added to every response unless the resource has
-    that header already: what SecurityMiddleware would have added.
+    them. ``charset`` is added to ``text/*``. ``immutable_file_test(path, url)`` tells which files are immutable
+    besides those with a hashed name: a bundler's own hashed names. ``add_headers_function(headers, path, url)`` may
+    change the headers of a resource, once, when it is first asked for; ``headers`` is a
+    :class:`wsgiref.headers.Headers`. ``extra`` is added to every response unless the resource has that header
+    already: what SecurityMiddleware would have added.
     """
 
     max_age: int | None = 60
     allow_all_origins: bool = True
     charset: str = "utf-8"
+    immutable_file_test: Callable[[str, str], bool] | None = None
+    add_headers_function: Callable[[Any, str, str], object] | None = None
     extra: Pairs = ()
 
 
-def resource_headers(resource: Resource, policy: HeaderPolicy) -> Pairs:
-    """What all representations of a resource have in common."""
-    pairs = []
-    if resource.immutable:  # RFC 8246
-        pairs.append(("cache-control", f"max-age={IMMUTABLE_MAX_AGE}, public, immutable"))
+def immutable_file_test(rule: str | Callable[[str, str], bool] | None) -> Callable[[str, str], bool] | None:
+    """A test from the name of a bundler, a regular expression for file names, or a test already.
+
+    Only the last component of a path is looked at: a folder with a hash in its name makes no file immutable.
+    """
+    if rule is None or callable(rule):
+        return rule
+    pattern = re.compile(BUNDLERS.get(rule, rule))
+    return lambda path, url: pattern.search(url.rpartition("/")[2]) is not None
+
+
+def resource_headers(resource: Resource, policy: HeaderPolicy, url: str, path: str) -> Pairs:
+    """What all representations of a resource have in common. Raises ``ValueError`` for a header that cannot be sent."""
+    kind = resource.media_type
+    if kind.startswith("text/") and policy.charset:
+        kind = f"{kind}; charset={policy.charset}"
+    pairs = [("content-type", kind)]
+    if resource.immutable or (policy.immutable_file_test is not None and policy.immutable_file_test(path, url)):
+        pairs.append(("cache-control", f"max-age={IMMUTABLE_MAX_AGE}, public, immutable"))  # RFC 8246
     elif policy.max_age is not None:
         pairs.append(("cache-control", f"max-age={policy.max_age}, public"))
-    if len(resource.representations) > 1:
-        pairs.append(("vary", "accept-encoding"))  # RFC 9110 12.5.5
     if policy.allow_all_origins:
         pairs.append(("access-control-allow-origin", "*"))
+    if policy.add_headers_function is not None:
+        pairs = _changed_by(policy.add_headers_function, pairs, path, url)
+    if len(resource.representations) > 1:
+        pairs = _vary_on_coding(pairs)
     present = {name for name, _ in pairs}
     pairs += [(name, value) for name, value in policy.extra if name not in present]
     return tuple(pairs)
 
 
-def representation_headers(resource: Resource, representation: Representation, policy: HeaderPolicy) -> Pairs:
-    """The headers of a 200 with this representation."""
-    kind = resource.media_type
-    if kind.startswith("text/") and policy.charset:
-        kind = f"{kind}; charset={policy.charset}"
-    pairs = [
-        ("content-type", kind),
-        ("content-length", str(representation.size)),
-        ("etag", representation.etag),
-    ]
+def representation_headers(resource: Resource, representation: Representation, common: Pairs) -> Pairs:
+    """The headers of a 200 with this representation; ``common`` are those of :func:`resource_headers`."""
+    pairs = [("content-length", str(representation.size)), ("etag", representation.etag)]
     if resource.last_modified is not None:
         pairs.append(("last-modified", http_date(resource.last_modified)))
     if representation.coding is not None:
         pairs.append(("content-encoding", representation.coding))
     pairs.append(("accept-ranges", "bytes"))
-    return (*pairs, *resource_headers(resource, policy))
+    return (*pairs, *common)
+
+
+def _changed_by(
+    function: Callable[[Any, str, str], object], pairs: list[tuple[str, str]], path: str, url: str
+) -> list[tuple[str, str]]:
+    """The pairs after a user's function, one per name, in lower case, without those that are not its to set."""
+    from wsgiref.headers import Headers as MutableHeaders
+
+    headers = MutableHeaders(pairs)
+    function(headers, path, url)
+    changed: dict[str, str] = {}
+    for name, value in headers.items():
+        lower = name.lower()
+        if not _FIELD_NAME.fullmatch(lower) or not _FIELD_VALUE.fullmatch(value):
+            raise ValueError(
+                f"The function that adds headers made one that cannot be sent, for {url}: {name!r}: {value!r}"
+            )
+        if lower not in _RESERVED:
+            changed[lower] = f"{changed[lower]}, {value}" if lower in changed else value
+    return list(changed.items())
+
+
+def _vary_on_coding(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """RFC 9110 12.5.5: what a user's function said stays."""
+    said = dict(pairs).get("vary", "")
+    members = [member.strip() for member in said.split(",") if member.strip()]
+    if "*" not in members and "accept-encoding" not in map(str.lower, members):
+        members.append("accept-encoding")
+    return [*(pair for pair in pairs if pair[0] != "vary"), ("vary", ", ".join(members))]
 
 
 def not_modified_headers(pairs: Pairs) -> Pairs:

@@ -8,64 +8,132 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
+from urllib.parse import quote
 
-from django_asyncstatic.index import InvalidIndex, ResourceIndex
+from django_asyncstatic.index import InvalidIndex, Resource, ResourceIndex
 from django_asyncstatic.serving.contents import Contents, log_once
 from django_asyncstatic.serving.fields import Fields
 from django_asyncstatic.serving.headers import HeaderPolicy
-from django_asyncstatic.serving.plans import Plan, PreparedResource, make_plan
+from django_asyncstatic.serving.plans import Plan, PreparedResource, make_plan, make_redirect_plan
 from django_asyncstatic.serving.security import SecurityPolicy
 
 #: Resources kept prepared per mount, a few kilobytes each; the oldest go first. A page has under a hundred.
 PREPARED_RESOURCES = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What stands behind a mount, and may be shared by several: an index and the files it names.
+class Source(Protocol):
+    """What stands behind a mount, and may be shared by several: an index and the files it names."""
 
-    ``current()`` gives the index as it is now, the same object while it is the same index; it may look at
-    the disk at a bounded rate. ``is_ready()`` tells whether the first call would have to load it.
+    def current(self) -> ResourceIndex:
+        """The index as it is now, the same object while it is the same index; may load it, or look for a newer one."""
+
+    def is_ready(self) -> bool:
+        """Whether the index is loaded."""
+
+    def contents(self) -> Contents:
+        """The files."""
+
+    def is_live(self, name: str) -> bool:
+        """Whether a name that the index lacks is to be looked up on the disk."""
+
+    def look_up(self, name: str) -> Resource | None:
+        """Look it up on the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class MountOptions:
+    """What a mount does beyond serving names that the index has.
+
+    ``index_file`` (``index.html``) is served for a path that ends with a slash; the path without the slash, and the one
+    with the file's name, are redirected to it. ``dotfiles`` lets names be served that have a component that begins
+    with a dot; ``.well-known`` at the start (RFC 8615) is never hidden.
     """
 
-    current: Callable[[], ResourceIndex]
-    is_ready: Callable[[], bool]
-    contents: Callable[[], Contents]
+    index_file: str | None = None
+    dotfiles: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Where else a resource is, relative to the path that was asked for."""
+
+    location: str
 
 
 class Mount:
     """The resources of a source under a URL prefix (``/static/``), with the headers of a policy."""
 
-    def __init__(self, prefix: str | None, source: Source, policy: HeaderPolicy) -> None:
+    def __init__(
+        self, prefix: str | None, source: Source, policy: HeaderPolicy, options: MountOptions | None = None
+    ) -> None:
         self.prefix = normalize_prefix(prefix)
         self.source = source
         self.policy = policy
+        self.options = options or MountOptions()
         self._prepared: tuple[ResourceIndex | None, dict[str, PreparedResource]] = (None, {})
         self._lock = Lock()
 
-    def get(self, name: str) -> PreparedResource | None:
-        """The resource of a name below the prefix, prepared; ``None`` if the index has none."""
+    def get(self, name: str) -> PreparedResource | Redirect | None:
+        """The resource of a name below the prefix, prepared; ``None`` if there is none."""
         index = self.source.current()
         known, prepared = self._prepared
         if known is not index:
             prepared = {}
             self._prepared = (index, prepared)
         found = prepared.get(name)
-        if found is None:
-            try:
-                resource = index.get(name)
-            except InvalidIndex as error:
-                log_once(str(error))
-                resource = None
-            if resource is None:
-                return None
-            found = PreparedResource(resource, self.policy)
-            with self._lock:
-                prepared[name] = found
-                while len(prepared) > PREPARED_RESOURCES:
-                    del prepared[next(iter(prepared))]
+        if found is not None:
+            return found
+        if not self.options.dotfiles and is_hidden(name):
+            return None
+        index_file = self.options.index_file
+        if index_file is not None and (redirect := self._redirect(name, index_file)) is not None:
+            return redirect
+        path = name + index_file if index_file is not None and is_folder(name) else name
+        resource = self._find(index, path)
+        if resource is None:
+            resource = self.source.look_up(path) if self.source.is_live(path) else None
+            return None if resource is None else self._prepare(name, resource)
+        found = self._prepare(name, resource)
+        with self._lock:
+            prepared[name] = found
+            while len(prepared) > PREPARED_RESOURCES:
+                del prepared[next(iter(prepared))]
         return found
+
+    def would_wait(self, name: str) -> bool:
+        """Whether :meth:`get` would load the index or look at the disk: work for a thread, under ASGI."""
+        if not self.source.is_ready():
+            return True
+        index_file = self.options.index_file
+        names = [name] if index_file is None else [name, name + index_file, f"{name}/{index_file}"]
+        return any(map(self.source.is_live, names)) and name not in self._prepared[1]
+
+    def _find(self, index: ResourceIndex, name: str) -> Resource | None:
+        try:
+            return index.get(name)
+        except InvalidIndex as error:
+            log_once(str(error))
+            return None
+
+    def _has(self, name: str) -> bool:
+        found = self._find(self.source.current(), name)
+        return found is not None or (self.source.is_live(name) and self.source.look_up(name) is not None)
+
+    def _prepare(self, name: str, resource: Resource) -> PreparedResource:
+        path = str(self.source.contents().root / resource.identity.file)
+        return PreparedResource(resource, self.policy, url=self.prefix + name, path=path)
+
+    def _redirect(self, name: str, index_file: str) -> Redirect | None:
+        if is_folder(name):
+            return None
+        last = name.rpartition("/")[2]
+        if last == index_file and self._has(name):
+            return Redirect("./")
+        if not self._has(name) and self._has(f"{name}/{index_file}"):
+            # "./": a segment with a colon would be taken for a scheme (RFC 3986 4.2).
+            return Redirect(f"./{quote(last)}/")
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +161,29 @@ class Site:
     With a ``security`` policy every mount is there twice, its headers prepared for http and for https.
     """
 
-    def __init__(self, policy: HeaderPolicy | None = None, security: SecurityPolicy | None = None) -> None:
+    def __init__(
+        self,
+        policy: HeaderPolicy | None = None,
+        security: SecurityPolicy | None = None,
+        options: MountOptions | None = None,
+    ) -> None:
         self.policy = policy or HeaderPolicy()
         self.security = security
+        self.options = options or MountOptions()
         self._mounts: list[Mount] = []
         self._secure_mounts: list[Mount] = []
 
     def add(self, prefix: str | None, source: Source) -> None:
         """Serve a source under a prefix."""
         if self.security is None:
-            self._mounts.insert(0, Mount(prefix, source, self.policy))
+            self._mounts.insert(0, Mount(prefix, source, self.policy, self.options))
             self._secure_mounts = self._mounts
         else:
             policy, secure_policy = (
                 replace(self.policy, extra=extra) for extra in (self.security.headers, self.security.secure_headers)
             )
-            self._mounts.insert(0, Mount(prefix, source, policy))
-            self._secure_mounts.insert(0, Mount(prefix, source, secure_policy))
+            self._mounts.insert(0, Mount(prefix, source, policy, self.options))
+            self._secure_mounts.insert(0, Mount(prefix, source, secure_policy, self.options))
 
     def candidates(self, script_name: str, path_info: str, *, is_secure: bool = False) -> Candidates:
         """The mounts whose prefix the path has, each with the name below it.
@@ -132,18 +206,34 @@ class Site:
         return self.security is not None and self.security.would_redirect(path, is_secure=is_secure)
 
 
-def are_ready(candidates: Candidates) -> bool:
-    """Whether their indexes are loaded: if not, asking them is work for a thread."""
-    return all(mount.source.is_ready() for mount, _ in candidates)
+def would_wait(candidates: Candidates) -> bool:
+    """Whether asking them means work for a thread: an index to load, a name to look up on the disk."""
+    return any(mount.would_wait(name) for mount, name in candidates)
 
 
-def answer(candidates: Candidates, method: str, fields: Callable[[], Fields]) -> Answer | None:
-    """The answer of the first mount that has the resource; ``None`` if it is somebody else's."""
+def answer(
+    candidates: Candidates, method: str, fields: Callable[[], Fields], query: Callable[[], str]
+) -> Answer | None:
+    """The answer of the first mount that has the resource; ``None`` if it is somebody else's.
+
+    ``query`` is the request's query without its question mark; a redirect keeps it.
+    """
     for mount, name in candidates:
-        prepared = mount.get(name)
-        if prepared is not None:
-            return Answer(make_plan(prepared, method, fields()), mount.source.contents())
+        found = mount.get(name)
+        if isinstance(found, Redirect):
+            return Answer(make_redirect_plan(found.location, query(), method, mount.policy), mount.source.contents())
+        if found is not None:
+            return Answer(make_plan(found, method, fields()), mount.source.contents())
     return None
+
+
+def is_folder(name: str) -> bool:
+    return not name or name.endswith("/")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a component begins with a dot, ``.well-known`` (RFC 8615) at the start excepted."""
+    return f"{name}/".removeprefix(".well-known/").startswith(".") or "/." in name
 
 
 def normalize_prefix(prefix: str | None) -> str:

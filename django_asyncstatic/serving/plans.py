@@ -7,6 +7,7 @@ The order of decisions is that of RFC 9110 13.2.2. A plan says what to send and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from django_asyncstatic.index import Representation, Resource
 from django_asyncstatic.serving.fields import Fields
@@ -18,6 +19,7 @@ from django_asyncstatic.serving.headers import (
     not_modified_headers,
     partial_headers,
     representation_headers,
+    resource_headers,
 )
 from django_asyncstatic.serving.negotiation import select_representation
 from django_asyncstatic.serving.preconditions import Outcome, evaluate, if_range_passes
@@ -69,11 +71,13 @@ class PreparedRepresentation:
 class PreparedResource:
     """A resource with all headers and the usual plans computed: what is kept per resource that was asked for."""
 
-    __slots__ = ("_prepared", "policy", "resource")
+    __slots__ = ("_common", "_prepared", "policy", "resource")
 
-    def __init__(self, resource: Resource, policy: HeaderPolicy) -> None:
+    def __init__(self, resource: Resource, policy: HeaderPolicy, *, url: str = "", path: str = "") -> None:
+        """``url`` and ``path`` (of the file) are for the policy's function that may change the headers."""
         self.resource = resource
         self.policy = policy
+        self._common = resource_headers(resource, policy, url, path)
         self._prepared: dict[str | None, PreparedRepresentation] = {}
 
     def select(self, accept_encoding: str | None) -> PreparedRepresentation:
@@ -85,7 +89,7 @@ class PreparedResource:
         return prepared
 
     def _prepare(self, representation: Representation) -> PreparedRepresentation:
-        pairs = representation_headers(self.resource, representation, self.policy)
+        pairs = representation_headers(self.resource, representation, self._common)
         headers = Headers(pairs)
         return PreparedRepresentation(
             representation,
@@ -121,6 +125,16 @@ def make_plan(prepared: PreparedResource, method: str, fields: Fields) -> Plan:
                     pairs = bodiless_headers(selected.pairs)
                     return Plan(416, Headers((*pairs, ("content-range", f"bytes */{representation.size}"))))
     return selected.ok
+
+
+def make_redirect_plan(location: str, query: str, method: str, policy: HeaderPolicy) -> Plan:
+    """302 to a reference relative to the path that was asked for, with its query (RFC 9110 15.4.3)."""
+    extra = ((name, value) for name, value in policy.extra)
+    if method not in ("GET", "HEAD"):
+        return Plan(405, Headers((("allow", "GET, HEAD"), ("content-length", "0"), *extra)))
+    # What a client put into the query is a URL's characters or is made so: no field value breaks out of its line.
+    location += "?" + quote(query, safe="/:?#[]@!$&'()*+,;=%-._~") if query else ""
+    return Plan(302, Headers((("location", location), ("content-length", "0"), *extra)))
 
 
 def _other_method(prepared: PreparedResource, method: str, fields: Fields) -> Plan:
