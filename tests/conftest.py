@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.test import override_settings
 
 #: Names that have to be percent-encoded in a URL, each in a way of its own.
-ODD_NAMES = ("☃ snow+man.txt", "café.txt", "100% sure;.txt")
+ODD_NAMES = ("☃ snow+man.txt", "caf\u00e9.txt", "cafe\u0301.txt", "100% sure;.txt")
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def ask_plan(method: str, path: str, fields: Pairs = ()) -> Response:
     """The decision alone, its content read by the module that reads contents."""
     raw_path, _, query = path.partition("?")
     raw = [(field.lower().encode(), value.encode("latin-1")) for field, value in fields]
-    candidates = conf.site().candidates("", unquote_to_bytes(raw_path).decode())
+    candidates = conf.site().candidates("", unquote_to_bytes(raw_path).decode(errors="replace"))
     found = answer(candidates, method, lambda: fields_from_headers(raw), lambda: query)
     if found is None:
         return Response(404, {}, b"")
@@ -128,7 +128,7 @@ def make_scope(method: str, path: str, fields: Pairs = (), **extra: Any) -> dict
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": unquote_to_bytes(raw_path).decode(),
+        "path": unquote_to_bytes(raw_path).decode(errors="replace"),
         "raw_path": raw_path.encode(),
         "query_string": query.encode(),
         "root_path": "",

@@ -12,6 +12,8 @@ import pytest
 
 from django_asyncstatic.codings import CODINGS
 from django_asyncstatic.index import INDEX_NAME, Resource, StaticIndex
+from tests import edges
+from tests.cases import CASES
 from tests.conftest import ODD_NAMES
 from tests.servers import (
     SERVERS,
@@ -24,6 +26,7 @@ from tests.servers import (
     running,
     wait_until,
 )
+from tests.verify import verify_case
 
 #: Attributes of ``tests.asgi`` and ``tests.wsgi``.
 APPLICATIONS = ("middleware", "wrapper")
@@ -59,6 +62,11 @@ class Site:
         self, method: str, path: str, headers: list[tuple[str, str]] | None = None, body: bytes = b""
     ) -> Response:
         return raw_request(self.running.url, method, path, headers or [], body)
+
+    def ask(self, method: str, path: str, fields: list[tuple[str, str]]) -> edges.Response:
+        """As the edges in process are asked."""
+        response = self.request(method, path, fields)
+        return edges.Response(response.status, dict(response.headers), response.body)
 
     def get(self, path: str, **fields: str) -> Response:
         """GET a path of the index; ``if_none_match="*"`` is a field."""
@@ -259,7 +267,13 @@ def a_client_that_leaves_in_the_middle_costs_nothing(site: Site) -> None:
         assert wait_until(lambda: not site.running.has_open(file)), "the file is still open"
 
 
+def the_table_of_cases_holds(site: Site) -> None:
+    for case in CASES:
+        verify_case(case, site.root, site.ask)
+
+
 CHECKS: tuple[Callable[[Site], None], ...] = (
+    the_table_of_cases_holds,
     every_path_of_the_index_answers_with_the_files_bytes,
     every_coding_decodes_to_the_files_bytes,
     repeated_lines_of_accept_encoding_are_one_list,
