@@ -53,7 +53,7 @@ class IndexLoader:
     At start a corrupt index, or one of a newer format, counts as none: the directory is scanned. On a reload
     the loaded one is kept. Either way one line in the log says so.
 
-    Names that match one of the ``live`` patterns (``CACHE/*``, as :mod:`fnmatch` has them) and are not in the
+    Names that match one of the ``live`` patterns (``CACHE/*``, as ``fnmatch`` has them) and are not in the
     index are looked up on the disk at each request. It is a :class:`~django_asyncstatic.serving.mounts.Source`.
     """
 

@@ -116,3 +116,17 @@ def test_every_option_of_checkstatic_stands_in_the_reference() -> None:
     assert ours == {"--format", "--tag"}
     for option in ours:
         assert f"``{option}" in docs()
+
+
+def test_the_rows_and_tests_that_the_page_on_http_names_exist() -> None:
+    from tests.cases import CASES
+
+    text = (REPOSITORY / "docs/http.rst").read_text()
+    names = {case.name for case in CASES}
+    rows = {name for line in re.findall(r"rows? (\".*)", text) for name in re.findall(r'"([^"]+)"', line)}
+    assert len(rows) > 20
+    assert rows <= names
+    sources = "\n".join(file.read_text() for file in (REPOSITORY / "tests").glob("test_*.py"))
+    tests = set(re.findall(r"``(test_\w+)``", text))
+    assert tests
+    assert {name for name in tests if f"def {name}(" not in sources} == set()

@@ -73,7 +73,7 @@ class HeaderPolicy:
     them. ``charset`` is added to ``text/*``. ``immutable_file_test(path, url)`` tells which files are immutable
     besides those with a hashed name: a bundler's own hashed names. ``add_headers_function(headers, path, url)`` may
     change the headers of a resource, once, when it is first asked for; ``headers`` is a
-    :class:`wsgiref.headers.Headers`. ``extra`` is added to every response unless the resource has that header
+    ``wsgiref.headers.Headers``. ``extra`` is added to every response unless the resource has that header
     already: what SecurityMiddleware would have added.
     """
 
