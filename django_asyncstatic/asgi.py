@@ -114,15 +114,14 @@ class StaticASGI:
         found = await loop.run_in_executor(None, answer, *asked) if would_wait(candidates) else answer(*asked)
         if found is None:
             return False
-        body = found.remembered()
         try:
-            if body is None and _sends_files(scope, found):
+            if _sends_files(scope, found):
                 assert found.plan.content is not None
                 path = await loop.run_in_executor(None, found.contents.verified_path, found.plan.content)
                 await send(_start(found))
                 await send({"type": PATHSEND, "path": path})
                 return True
-            opened = await loop.run_in_executor(None, found.open) if body is None else body
+            opened = await found.aopen()
         except ContentUnavailable as error:
             log_unavailable(error)
             return False

@@ -60,18 +60,15 @@ class AsyncStaticMiddleware:
         return self.get_response(request)
 
     async def __acall__(self, request: HttpRequest, candidates: Candidates) -> HttpResponseBase:
-        from asyncio import get_running_loop
-
         if would_wait(candidates):
+            from asyncio import get_running_loop
+
             found = await get_running_loop().run_in_executor(None, self.answer, request, candidates)
         else:
             found = self.answer(request, candidates)
         if found is not None:
             try:
-                opened: bytes | BinaryIO | None = found.remembered()
-                if opened is None:
-                    opened = await get_running_loop().run_in_executor(None, found.open)
-                return respond(request, found.plan, opened)
+                return respond(request, found.plan, await found.aopen())
             except ContentUnavailable as error:
                 log_unavailable(error)
         return await cast("Awaitable[HttpResponseBase]", self.get_response(request))

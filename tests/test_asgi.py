@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from django.core.asgi import get_asgi_application as get_django_application
 
 from django_asyncstatic.asgi import PATHSEND, StaticASGI
-from django_asyncstatic.serving.contents import CHUNK_SIZE, ContentTruncated
+from django_asyncstatic.serving.contents import CHUNK_SIZE, Contents, ContentTruncated
 from tests.edges import aask_asgi, ask_asgi, make_scope
 
 TEXT = "site/text.txt"
@@ -225,6 +226,31 @@ def test_a_cancelled_response_closes_its_file(static: StaticASGI) -> None:
             await task
 
     asyncio.run(run())
+
+
+def test_a_request_that_is_cancelled_while_its_file_is_opened_closes_it(
+    collected: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Any] = []
+    open_content = Contents.open
+
+    def slowly(self: Contents, content: Any) -> Any:
+        time.sleep(0.2)
+        opened.append(open_content(self, content))
+        return opened[-1]
+
+    monkeypatch.setattr(Contents, "open", slowly)
+
+    async def run() -> None:
+        task = asyncio.ensure_future(aask_asgi(StaticASGI(root=collected), make_scope("GET", f"/{LARGE}")))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0.3)
+
+    asyncio.run(run())
+    assert [file.closed for file in opened] == [True]
 
 
 def test_a_hundred_requests_at_once_before_anything_is_loaded(collected: Path) -> None:

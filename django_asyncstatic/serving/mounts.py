@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import quote
 
 from django_asyncstatic.index import InvalidIndex, Resource, ResourceIndex
@@ -17,6 +17,9 @@ from django_asyncstatic.serving.fields import Fields
 from django_asyncstatic.serving.headers import HeaderPolicy
 from django_asyncstatic.serving.plans import Plan, PreparedResource, make_plan, make_redirect_plan
 from django_asyncstatic.serving.security import SecurityPolicy
+
+if TYPE_CHECKING:
+    from asyncio import Future
 
 #: Resources kept prepared per mount, a few kilobytes each; the oldest go first. A page has under a hundred.
 PREPARED_RESOURCES = 4096
@@ -150,6 +153,26 @@ class Answer:
     def open(self) -> bytes | BinaryIO:
         """The body, or a file positioned at its start. Raises :class:`ContentUnavailable`."""
         return b"" if self.plan.content is None else self.contents.open(self.plan.content)
+
+    async def aopen(self) -> bytes | BinaryIO:
+        """The same off the event loop, unless the body is in memory."""
+        body = self.remembered()
+        if body is not None:
+            return body
+        from asyncio import CancelledError, get_running_loop, shield
+
+        opening = get_running_loop().run_in_executor(None, self.open)
+        try:
+            return await shield(opening)
+        except CancelledError:
+            # Nobody waits for the file any more that the thread is about to open.
+            opening.add_done_callback(_close)
+            raise
+
+
+def _close(opening: Future[bytes | BinaryIO]) -> None:
+    if opening.exception() is None and not isinstance(opened := opening.result(), bytes):
+        opened.close()
 
 
 Candidates = Sequence[tuple[Mount, str]]
