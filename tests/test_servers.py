@@ -244,6 +244,8 @@ def every_kind_of_answer_is_followed_by_another_on_the_connection(site: Site) ->
     ]
     with Connection(site.running.url) as connection:
         for method, path, headers, status in requests:
+            if method == "HEAD" and not site.server.keeps_alive_after_head:
+                continue
             assert connection.request(method, url_of(path), headers).status == status, (method, path, headers)
             # One byte too many or too few before, and this is not the answer.
             after = connection.request("GET", url_of("site/one.txt"))
