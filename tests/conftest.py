@@ -6,9 +6,20 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.core.management import call_command
 from django.test import override_settings
+
+# The assertions of these tell what they compared, as those of tests do.
+pytest.register_assert_rewrite("tests.invariants", "tests.fuzz")
+
+# Generated tests: no deadline, for machines are busy, and whatever failed can be run again from what is printed.
+# Another profile can be chosen with --hypothesis-profile.
+hypothesis.settings.register_profile(
+    "tests", max_examples=150, deadline=None, print_blob=True, derandomize="CI" in os.environ
+)
+hypothesis.settings.load_profile("tests")
 
 #: Names that have to be percent-encoded in a URL, each in a way of its own.
 ODD_NAMES = ("☃ snow+man.txt", "caf\u00e9.txt", "cafe\u0301.txt", "100% sure;.txt")

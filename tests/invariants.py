@@ -75,23 +75,83 @@ HASHED = {"css/site.css": "css/site.4b2f9ae1c2d3.css"}
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "TRACE", "get", "PURGE", "M-SEARCH", "")
 
-_TAGS = ("{etag}", "W/{etag}", "{etag:br}", "{etag:gzip}", '"another"', 'W/"another"', '""', '"a,b"', '"a b"', "w/{etag}")
+_TAGS = (
+    "{etag}",
+    "W/{etag}",
+    "{etag:br}",
+    "{etag:gzip}",
+    '"another"',
+    'W/"another"',
+    '""',
+    '"a,b"',
+    '"a b"',
+    "w/{etag}",
+)
 _DATES = (
-    *("{date}", "{earlier}", "{later}", "{date-850}", "{date-asctime}", "{date}, {date}", "Thu, 01 Jan 1970 00:00:00 GMT"),
+    *(
+        "{date}",
+        "{earlier}",
+        "{later}",
+        "{date-850}",
+        "{date-asctime}",
+        "{date}, {date}",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+    ),
     *("Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"),
-    *("Fri, 31 Dec 9999 23:59:59 GMT", "Sat, 01 Jan 0001 00:00:00 GMT", "Mon, 30 Feb 2026 00:00:00 GMT", "yesterday", "0"),
+    *(
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Sat, 01 Jan 0001 00:00:00 GMT",
+        "Mon, 30 Feb 2026 00:00:00 GMT",
+        "yesterday",
+        "0",
+    ),
 )
 
 #: Plausible members of each field; several make a list, and junk is made of their parts.
 FIELD_VALUES: dict[str, tuple[str, ...]] = {
     "accept-encoding": (
         *("gzip", "br", "zstd", "gzip, deflate, br, zstd", "*", "identity", "x-gzip", "GZIP", "deflate", ""),
-        *("br;q=0.5", "gzip;q=0", "*;q=0", "identity;q=0", "zstd; Q=1.000", "br;q=1.5", "gzip;q=", "*;q=0.", ";q=1", "dcb"),
+        *(
+            "br;q=0.5",
+            "gzip;q=0",
+            "*;q=0",
+            "identity;q=0",
+            "zstd; Q=1.000",
+            "br;q=1.5",
+            "gzip;q=",
+            "*;q=0.",
+            ";q=1",
+            "dcb",
+        ),
     ),
     "range": (
-        *("bytes=0-", "bytes=0-0", "bytes=-1", "bytes=1-3", "bytes=-{size}", "bytes={size}-", "bytes=0-{size}", "bytes=-0"),
-        *("bytes=5-2", "bytes=0-1,3-4", "bytes=262143-262145", "bytes=-300000", "bytes=1000-99999999999999999999", "lines=0-1"),
-        *("bytes=-", "bytes=", "Bytes=,2-", "bytes=\u00b2-\u00b3", "bytes=--1", "bytes=1_0-", "bytes=" + "9" * 5000 + "-"),
+        *(
+            "bytes=0-",
+            "bytes=0-0",
+            "bytes=-1",
+            "bytes=1-3",
+            "bytes=-{size}",
+            "bytes={size}-",
+            "bytes=0-{size}",
+            "bytes=-0",
+        ),
+        *(
+            "bytes=5-2",
+            "bytes=0-1,3-4",
+            "bytes=262143-262145",
+            "bytes=-300000",
+            "bytes=1000-99999999999999999999",
+            "lines=0-1",
+        ),
+        *(
+            "bytes=-",
+            "bytes=",
+            "Bytes=,2-",
+            "bytes=\u00b2-\u00b3",
+            "bytes=--1",
+            "bytes=1_0-",
+            "bytes=" + "9" * 5000 + "-",
+        ),
     ),
     "if-range": (*_TAGS, *_DATES),
     "if-match": ("*", *_TAGS),
@@ -112,12 +172,13 @@ LIST_FIELDS = frozenset({"accept-encoding", "if-match", "if-none-match"})
 #: What junk paths are made of. They are as on the wire: percent-encoded, or bytes as Latin-1.
 PATH_PIECES = (
     *(quote(name) for name in FILES),
-    *("css", "site.css", "text.txt", "large", "names", "static", "static/", "//", "/", ".", "..", "...", "/./", "/../", "~"),
-    *("%2e%2e", "%2E%2E/", "%2f", "%5c", "\\", "..\\", "%00", "text.txt%00", "%0a", "%0d%0a", "%09", "%20", "+", "%25", "%"),
-    *("%zz", "%u002e", "%c0%ae", "%c0%af", "%e0%80%af", "%ff", "%fe%ff", "%ed%a0%80", "%ed%b2%80", "\xed\xa0\x80", "\xff"),
-    *("\x00", "\x7f", "%EF%BB%BF", "e%CC%81", "%F0%9F%98%80", "?", "?a=b", "#", ";", ":", "*", "$", "C:", "etc/passwd", "a" * 300),
-    *(INDEX_NAME, TIMES_NAME, "staticfiles.json", ".gz", ".br", ".zst", "text.txt.gz", "css/site.css.br", "../" * 40),
-)  # fmt: skip
+    *("css", "site.css", "text.txt", "large", "names", "static", "static/", "text.txt.gz", "css/site.css.br", "~"),
+    *("//", "/", ".", "..", "...", "/./", "/../", "../" * 40, "%2e%2e", "%2E%2E/", "%2f", "%5c", "\\", "..\\"),
+    *("%00", "text.txt%00", "%0a", "%0d%0a", "%09", "%20", "+", "%25", "%", "%zz", "%u002e", "\x00", "\x7f"),
+    *("%c0%ae", "%c0%af", "%e0%80%af", "%ff", "%fe%ff", "%ed%a0%80", "%ed%b2%80", "\xed\xa0\x80", "\xff"),
+    *("%EF%BB%BF", "e%CC%81", "%F0%9F%98%80", "?", "?a=b", "#", ";", ":", "*", "$", "C:", "etc/passwd", "a" * 300),
+    *(INDEX_NAME, TIMES_NAME, "staticfiles.json", ".gz", ".br", ".zst"),
+)
 
 
 @dataclass(frozen=True)
@@ -173,7 +234,7 @@ class Known:
 
 
 class World:
-    """A root of :data:`FILES` behind the plan, the WSGI and the ASGI wrapper, with and without the server's file sending.
+    """A root of :data:`FILES` behind the plan, the WSGI and the ASGI wrapper.
 
     Use it as a context manager: it has an event loop of its own, on which all requests run.
     """
@@ -288,13 +349,17 @@ def write_files(root: Path) -> None:
 def collect(root: Path) -> None:
     """Write the files and their index, as ``collectstatic`` does, at levels that take no time."""
     write_files(root)
+
+    def write(name: str, data: bytes) -> None:
+        (root / name).write_bytes(data)
+
     names = {name: HASHED.get(name, name) for name in FILES if name not in HASHED.values()}
     build_release(
         root,
         names,
         Compression({"gzip": 1, "br": 1, "zstd": 1}),
         Previous.load(None, None),
-        lambda name, data: None if (root / name).write_bytes(data) else None,
+        write,
         index_name=INDEX_NAME,
     )
 
@@ -335,7 +400,7 @@ def decoded_paths(request: Request) -> list[str]:
 async def aask_checked_asgi(application: Any, request: Request, path: str, **extra: Any) -> Response:
     """One request to an ASGI application, the messages between the two checked; a path that is sent is read."""
     sent: list[Any] = []
-    scope = make_scope(request.method, "/", request.fields, path=path, raw_path=request.raw_path, **extra)
+    scope = make_scope(request.method, "/", request.fields, **extra) | {"path": path, "raw_path": request.raw_path}
     response = await aask_asgi(CheckedASGI(application), scope, sent)
     if sent[-1]["type"] == PATHSEND:
         return replace(response, body=Path(sent[-1]["path"]).read_bytes())
@@ -349,7 +414,9 @@ def ask_checked_wsgi(application: Any, request: Request, **extra: Any) -> Respon
     checked = wsgiref.validate.validator(application) if path.startswith("/") else application
     with validator_as_pep_3333(), warnings.catch_warnings():
         warnings.simplefilter("ignore", wsgiref.validate.WSGIWarning)  # methods that it does not know
-        return ask_wsgi(checked, request.method, "/", request.fields, **{"PATH_INFO": path, "wsgi.errors": StringIO(), **extra})
+        return ask_wsgi(
+            checked, request.method, "/", request.fields, **{"PATH_INFO": path, "wsgi.errors": StringIO(), **extra}
+        )
 
 
 @contextmanager

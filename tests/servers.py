@@ -52,8 +52,7 @@ class Server:
 
     ``package`` is what has to be installed; ``interface`` is "asgi" or "wsgi"; ``arguments`` are those of
     ``python -m``, with places for the application and the port. ``keeps_alive`` says whether a connection
-    serves a second request; waitress closes after a HEAD whose Content-Length is not 0, since no body came.
-    ``waits_for_client`` says whether a file of a few megabytes stays open while the
+    serves a second request, unless an answer says ``connection: close``. ``waits_for_client`` says whether a file of a few megabytes stays open while the
     client does not read: some servers take as much (granian), or any size (daphne), into their own memory, so
     that the application has finished when a client aborts in the middle of the transfer.
     """
@@ -63,7 +62,6 @@ class Server:
     interface: str
     arguments: str
     keeps_alive: bool = True
-    keeps_alive_after_head: bool = True
     waits_for_client: bool = True
 
 
@@ -93,7 +91,6 @@ SERVERS: dict[str, Server] = {
             "waitress",
             "wsgi",
             "waitress --listen 127.0.0.1:{port} --threads 4 {application}",
-            keeps_alive_after_head=False,
             waits_for_client=False,
         ),
         Server(

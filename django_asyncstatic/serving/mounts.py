@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 from urllib.parse import quote
 
 from django_asyncstatic.index import InvalidIndex, Resource, ResourceIndex
@@ -106,11 +106,13 @@ class Mount:
 
     def would_wait(self, name: str) -> bool:
         """Whether :meth:`get` would load the index or look at the disk: work for a thread, under ASGI."""
+        if name in self._prepared[1]:
+            return False
         if not self.source.is_ready():
             return True
         index_file = self.options.index_file
         names = [name] if index_file is None else [name, name + index_file, f"{name}/{index_file}"]
-        return any(map(self.source.is_live, names)) and name not in self._prepared[1]
+        return any(map(self.source.is_live, names))
 
     def _find(self, index: ResourceIndex, name: str) -> Resource | None:
         try:
@@ -139,9 +141,8 @@ class Mount:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A plan, and where its content comes from."""
+class Answer(NamedTuple):
+    """A plan, and where its content comes from; made per request, so a tuple."""
 
     plan: Plan
     contents: Contents
@@ -231,7 +232,10 @@ class Site:
 
 def would_wait(candidates: Candidates) -> bool:
     """Whether asking them means work for a thread: an index to load, a name to look up on the disk."""
-    return any(mount.would_wait(name) for mount, name in candidates)
+    for mount, name in candidates:  # any() with a generator takes a microsecond longer
+        if mount.would_wait(name):
+            return True
+    return False
 
 
 def answer(
