@@ -14,9 +14,8 @@ from asgiref.compatibility import guarantee_single_callable
 
 from django_asyncstatic.serving.contents import SMALL_SIZE, AsyncStream, ContentUnavailable, log_unavailable
 from django_asyncstatic.serving.fields import fields_from_headers, path_info_from_scope
-from django_asyncstatic.serving.headers import HeaderPolicy
-from django_asyncstatic.serving.mounts import Answer, Candidates, MountOptions, Site, answer, would_wait
-from django_asyncstatic.sources import IndexLoader, place_of
+from django_asyncstatic.serving.mounts import Answer, Candidates, answer, would_wait
+from django_asyncstatic.sources import add_directory, make_site
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -38,7 +37,9 @@ def get_asgi_application() -> StaticASGI:
     from django_asyncstatic import conf
 
     application = get_django_application()
-    return StaticASGI(application, site=conf.site(conf.security_policy()), script_name=conf.script_name())
+    front = StaticASGI(application, script_name=conf.script_name())
+    front.site = conf.site(conf.security_policy())
+    return front
 
 
 class StaticASGI:
@@ -47,7 +48,7 @@ class StaticASGI:
     ``application`` is ASGI 3 or 2; without one everything else is a 404. ``root`` is a directory,
     ``prefix`` the path under which its files are served, ``index`` the file of its index, by default
     ``asyncstatic.index`` inside it; without an index the directory is scanned. ``live`` are patterns of names that are
-    looked up on the disk if the index lacks them, ``index_file`` and ``dotfiles`` are those of
+    looked up on the disk if the index lacks them, ``index_file`` (``True``: ``index.html``) and ``dotfiles`` those of
     :class:`~django_asyncstatic.serving.mounts.MountOptions`, and ``headers`` the fields of
     :class:`~django_asyncstatic.serving.headers.HeaderPolicy`.
 
@@ -62,9 +63,8 @@ class StaticASGI:
         *,
         index: str | os.PathLike[str] | None = None,
         live: Sequence[str] = (),
-        index_file: str | None = None,
+        index_file: str | bool | None = None,
         dotfiles: bool = False,
-        site: Site | None = None,
         script_name: str | None = None,
         **headers: Any,
     ) -> None:
@@ -72,9 +72,7 @@ class StaticASGI:
             _nothing_behind if application is None else guarantee_single_callable(application)  # type: ignore[no-untyped-call]
         )
         self.script_name = script_name
-        self.site = site or Site(HeaderPolicy(**headers), options=MountOptions(index_file, dotfiles))
-        if root is not None:
-            self.add_files(root, prefix, index=index, live=live)
+        self.site = make_site(root, prefix, index=index, live=live, index_file=index_file, dotfiles=dotfiles, **headers)
 
     def add_files(
         self,
@@ -85,8 +83,7 @@ class StaticASGI:
         live: Sequence[str] = (),
     ) -> None:
         """Serve one more directory; for a name that several have, the one added last answers."""
-        place = place_of(root, index)
-        self.site.add(prefix, IndexLoader(lambda: place, live=live, dotfiles=self.site.options.dotfiles))
+        add_directory(self.site, root, prefix, index=index, live=live)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -109,7 +106,7 @@ class StaticASGI:
             candidates,
             scope["method"],
             lambda: fields_from_headers(scope["headers"]),
-            lambda: scope["query_string"].decode("latin-1"),
+            lambda: scope.get("query_string", b""),
         )
         found = await loop.run_in_executor(None, answer, *asked) if would_wait(candidates) else answer(*asked)
         if found is None:

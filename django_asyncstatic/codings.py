@@ -35,8 +35,10 @@ class ContentCoding:
 def _gzip_encode(data: bytes, level: int) -> bytes:
     import gzip
 
-    # mtime=0: the same content gives the same bytes, whenever it is collected.
-    return gzip.compress(data, compresslevel=level, mtime=0)
+    # The same content gives the same bytes, whenever it is collected (mtime), and whichever Python collects it: the
+    # tenth byte names the operating system, 3 before Python 3.13 and 255, "unknown", since (RFC 1952 2.3.1).
+    encoded = gzip.compress(data, compresslevel=level, mtime=0)
+    return encoded[:9] + b"\xff" + encoded[10:]
 
 
 def _gzip_decode(data: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,12 +18,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from django_asyncstatic.index import INDEX_NAME
+from django_asyncstatic.index import INDEX_NAME, TIMES_NAME
 from django_asyncstatic.serving.contents import MEMORY_SIZE
 from django_asyncstatic.serving.headers import BUNDLERS, HeaderPolicy, Pairs, immutable_file_test
 from django_asyncstatic.serving.mounts import MountOptions, Site
 from django_asyncstatic.serving.security import SecurityPolicy
 from django_asyncstatic.sources import IndexLoader, Place, RootFiles
+
+logger = logging.getLogger("django_asyncstatic")
 
 #: Our settings with their defaults. Each has its paragraph in the docs, page "Settings".
 DEFAULTS: dict[str, Any] = {
@@ -134,12 +137,24 @@ def place() -> Place:
         return Place(root, root / INDEX_NAME)
     if not isinstance(index_storage, FileSystemStorage):
         return Place(root, None, "The index is in a remote manifest_storage; keep it in a local one.")
-    return Place(root, Path(index_storage.path(getattr(storage, "index_name", INDEX_NAME))))
+    index_name: str = getattr(storage, "index_name", INDEX_NAME)
+    private = frozenset({TIMES_NAME, index_name, getattr(storage, "manifest_name", "staticfiles.json")})
+    return Place(root, Path(index_storage.path(index_name)), private=private)
 
 
 def _storage_settings() -> dict[str, Any]:
-    alias: Any = settings.STORAGES[STATICFILES_STORAGE_ALIAS]
+    alias: Any = settings.STORAGES.get(STATICFILES_STORAGE_ALIAS)
+    if not isinstance(alias, dict) or "BACKEND" not in alias:
+        raise ImproperlyConfigured('STORAGES has no "staticfiles" with a "BACKEND": copy it from Django\'s default.')
     return {"OPTIONS": {}, **alias}
+
+
+def _storage_class() -> Any:
+    backend = storage_backend()
+    try:
+        return import_string(backend)
+    except ImportError as error:
+        raise ImproperlyConfigured(f'STORAGES["staticfiles"]["BACKEND"] cannot be imported: {error}') from error
 
 
 def storage_backend() -> str:
@@ -150,7 +165,7 @@ def storage_backend() -> str:
 
 def makes_index() -> bool:
     """Whether the configured storage writes an index."""
-    return hasattr(import_string(_storage_settings()["BACKEND"]), "index_storage")
+    return hasattr(_storage_class(), "index_storage")
 
 
 def manifest_name() -> str | None:
@@ -163,19 +178,20 @@ def validate() -> None:
     for name in DEFAULTS:
         setting(name)
     static_prefix()
-    if STATICFILES_STORAGE_ALIAS not in settings.STORAGES:
-        raise ImproperlyConfigured('STORAGES has no "staticfiles": copy it from Django\'s default.')
     _unread_storage()
 
 
 def _unread_storage() -> tuple[str, Any]:
     """A new instance of the storage that STORAGES["staticfiles"] names; its manifest is not read for it."""
     options = _storage_settings()
-    storage_class = import_string(options["BACKEND"])
+    storage_class = _storage_class()
     if hasattr(storage_class, "read_manifest"):
         storage_class = type(storage_class.__name__, (storage_class,), {"read_manifest": lambda self: None})
-    with _urls_not_fixed():
-        return options["BACKEND"], storage_class(**options["OPTIONS"])
+    try:
+        with _urls_not_fixed():
+            return options["BACKEND"], storage_class(**options["OPTIONS"])
+    except (TypeError, ValueError) as error:
+        raise ImproperlyConfigured(f'STORAGES["staticfiles"]["OPTIONS"] cannot be used: {error}') from error
 
 
 @contextmanager
@@ -210,13 +226,22 @@ def loader() -> IndexLoader:
     )
 
 
+@cache
+def root_files() -> RootFiles | None:
+    """The process's one source of ASYNCSTATIC_ROOT."""
+    root = setting("ASYNCSTATIC_ROOT")
+    if root is None:
+        return None
+    return RootFiles(root, dotfiles=setting("ASYNCSTATIC_DOTFILES"), memory_size=setting("ASYNCSTATIC_MEMORY"))
+
+
 def site(security: SecurityPolicy | None = None) -> Site:
     """The static files of the project under STATIC_URL, and those of ASYNCSTATIC_ROOT at ``/``."""
     index_file, dotfiles = setting("ASYNCSTATIC_INDEX_FILE"), setting("ASYNCSTATIC_DOTFILES")
     site = Site(header_policy(), security, MountOptions("index.html" if index_file is True else index_file, dotfiles))
-    root = setting("ASYNCSTATIC_ROOT")
-    if root is not None:
-        site.add("/", RootFiles(root, dotfiles=dotfiles))
+    if (root_source := root_files()) is not None:
+        site.add("/", root_source)
+    _storage_class()  # a name that is wrong is told at start, not at the first static file
     site.add(static_prefix(), loader())
     return site
 
@@ -231,7 +256,14 @@ def security_policy() -> SecurityPolicy | None:
     for path in settings.MIDDLEWARE:
         middleware_class = import_string(path)
         if isinstance(middleware_class, type) and issubclass(middleware_class, SecurityMiddleware):
-            return _ask(middleware_class)
+            try:
+                return _ask(middleware_class)
+            except Exception:
+                logger.exception(
+                    "%s cannot be asked which headers it adds; django-asyncstatic's wrapper adds SecurityMiddleware's.",
+                    path,
+                )
+                return _ask(SecurityMiddleware)
     return None
 
 
@@ -240,18 +272,24 @@ def _ask(middleware_class: Any) -> SecurityPolicy:
     from django.http import HttpResponse
 
     middleware = middleware_class(lambda request: HttpResponse())
+    host = next((each for each in settings.ALLOWED_HOSTS if each.strip("*.")), "localhost").lstrip(".")
 
     def headers(scheme: str) -> Pairs:
-        environ = {
-            "REQUEST_METHOD": "GET",
-            "PATH_INFO": "/",
-            "wsgi.url_scheme": scheme,
-            "wsgi.input": BytesIO(),
-        }
-        response = HttpResponse()
-        before = {name for name, _ in response.items()}
-        response = middleware.process_response(WSGIRequest(environ), response)
-        return tuple((name.lower(), value) for name, value in response.items() if name not in before)
+        request = WSGIRequest(
+            {
+                "REQUEST_METHOD": "GET",
+                "PATH_INFO": static_prefix(),
+                "SERVER_NAME": host,
+                "SERVER_PORT": "443" if scheme == "https" else "80",
+                "wsgi.url_scheme": scheme,
+                "wsgi.input": BytesIO(),
+            }
+        )
+        response = middleware(request)
+        if 300 <= response.status_code < 400:  # the redirect to https, which is left to it
+            response = middleware.process_response(request, HttpResponse())
+        added = {name.lower(): value for name, value in response.items()}
+        return tuple((name, value) for name, value in added.items() if name not in _OF_AN_EMPTY_RESPONSE)
 
     proxy = settings.SECURE_PROXY_SSL_HEADER
     return SecurityPolicy(
@@ -263,9 +301,14 @@ def _ask(middleware_class: Any) -> SecurityPolicy:
     )
 
 
+#: What HttpResponse() and the like have of their own.
+_OF_AN_EMPTY_RESPONSE = {"content-type", "content-length"}
+
+
 def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting.startswith("ASYNCSTATIC_") or setting in ("STORAGES", "STATIC_ROOT"):
         loader.cache_clear()
+        root_files.cache_clear()
 
 
 setting_changed.connect(_forget, dispatch_uid="django_asyncstatic.conf")

@@ -241,36 +241,39 @@ class StaticIndex:
             if "as" in line:
                 target = self._lines.find(_encode_key(line["as"]))
                 # The line of a resource: an alias of an alias has no "type" and counts as damaged.
-                return (
-                    None
-                    if target is None
-                    else replace(self._resource(line["as"], json.loads(target.decode())), path=path, immutable=False)
-                )
+                if target is None:
+                    return None
+                found = self._resource(line["as"], json.loads(target.decode()))
+                return replace(found, path=path, immutable=False, last_modified=self._time(path))
             return self._resource(path, line)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InvalidIndex(f"The index has a damaged line for {path!r}: run collectstatic again.") from error
 
     def _resource(self, path: str, line: dict[str, Any]) -> Resource:
-        file, digest = line.get("file", path), line["sha256"][:DIGEST_DIGITS]
-        representations = [Representation(None, file, line["size"], strong_etag(digest), digest)]
-        representations += [
-            Representation(token, file + CODINGS[token].suffix, size, strong_etag(coded), coded)
-            for token, size, coded in line.get("codings", ())
-            if token in CODINGS  # a coding that this release does not know is not offered
-        ]
+        file, kind, size, sha256_digits = line.get("file", path), line["type"], line["size"], line["sha256"]
+        if not (isinstance(file, str) and isinstance(kind, str) and isinstance(size, int)):
+            raise TypeError(line)
+        digest = sha256_digits[:DIGEST_DIGITS]
+        representations = [Representation(None, file, size, strong_etag(digest), digest)]
+        for token, coded_size, coded_digest in line.get("codings", ()):
+            if not (isinstance(coded_size, int) and isinstance(coded_digest, str)):
+                raise TypeError(line)
+            if token in CODINGS:  # a coding that this release does not know is not offered
+                coded_file, etag = file + CODINGS[token].suffix, strong_etag(coded_digest)
+                representations.append(Representation(token, coded_file, coded_size, etag, coded_digest))
         return Resource(
             path=path,
-            media_type=line["type"],
+            media_type=kind,
             representations=tuple(representations),
             immutable=line.get("immutable", False),
-            last_modified=self._time(digest),
-            sha256=line["sha256"],
+            last_modified=self._time(path),
+            sha256=sha256_digits,
         )
 
-    def _time(self, digest: str) -> int | None:
+    def _time(self, path: str) -> int | None:
         if self._times is None:
             self._times = Times.load(self._times_file)
-        return self._times.get(digest)
+        return self._times.get(path)
 
 
 def encode_index(
@@ -303,9 +306,9 @@ def _dump(line: dict[str, Any]) -> bytes:
 
 
 class Times:
-    """When each content was first collected, by digest, in seconds since the epoch.
+    """When each path got the content that it has, in seconds since the epoch.
 
-    The time that most contents share stands in the header, so the file of a first collect is one line.
+    The time that most paths share stands in the header, so the file of a first collect is one line.
     """
 
     __slots__ = ("_default", "_lines")
@@ -324,8 +327,8 @@ class Times:
             pass
         return cls(encode_times({}))
 
-    def get(self, digest: str) -> int | None:
-        found = self._lines.find(digest.encode())
+    def get(self, path: str) -> int | None:
+        found = self._lines.find(_encode_key(path))
         return self._default if found is None else int(found)
 
 
@@ -333,5 +336,5 @@ def encode_times(times: Mapping[str, int]) -> bytes:
     """The bytes of a file of times."""
     # The later of two equally common times, so that the same times give the same bytes.
     default = max(Counter(times.values()).items(), key=lambda item: (item[1], item[0]))[0] if times else None
-    lines = {digest.encode(): b"%d" % time for digest, time in times.items() if time != default}
+    lines = {_encode_key(path): b"%d" % time for path, time in times.items() if time != default}
     return _encode_lines(TIMES_FORMAT, lines, {"default": default})

@@ -21,7 +21,7 @@ from django_asyncstatic.serving.mounts import is_hidden
 #: Bytes, and nanoseconds since the epoch of the last modification.
 FileFacts = tuple[int, int]
 
-#: Files of the collect itself; never served.
+#: Files of the collect itself, unless it was told other names; never served.
 PRIVATE_NAMES = frozenset({INDEX_NAME, TIMES_NAME, "staticfiles.json"})
 
 
@@ -40,10 +40,13 @@ class ScannedIndex:
     FIFOs, names that are not UTF-8, links out of the root, dotfiles) is left out and told in ``skipped``.
     """
 
-    def __init__(self, root: str | os.PathLike[str], *, dotfiles: bool = False) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], *, dotfiles: bool = False, private: frozenset[str] = PRIVATE_NAMES
+    ) -> None:
         self.root = Path(root)
         self.skipped: list[Skipped] = []
         self._dotfiles = dotfiles
+        self._private = private
         self._real_root = os.path.realpath(self.root)
         self._files: dict[str, FileFacts] = {}
         with os.scandir(self.root) as entries:  # an unreadable root is an error, an unreadable folder is skipped
@@ -62,7 +65,7 @@ class ScannedIndex:
     def _walk(self, folder: str, entries: list[os.DirEntry[str]], above: set[str]) -> None:
         for entry in sorted(entries, key=lambda entry: entry.name):
             name = folder + entry.name
-            if not folder and entry.name in PRIVATE_NAMES:
+            if name in self._private:
                 continue
             try:
                 reason = self._visit(name, entry, above)
@@ -81,6 +84,8 @@ class ScannedIndex:
             return "dotfiles are not served"
         if entry.is_symlink():
             target = os.path.realpath(entry.path)
+            if os.path.relpath(target, self._real_root).replace(os.sep, "/") in self._private:
+                return "a symlink to a file of the collect itself"
             if not os.path.lexists(target) or os.path.islink(target):
                 return "a symlink that leads nowhere"
             if not _is_below(target, self._real_root):
@@ -107,13 +112,12 @@ class LiveDirectory:
     As safe as an index: only regular files below the root, by their plain names, whatever links lie about.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(self, root: str | os.PathLike[str], *, private: frozenset[str] = PRIVATE_NAMES) -> None:
         self.root = Path(root)
+        self._private = private
         self._real_root = os.path.realpath(self.root)
 
     def get(self, path: str) -> Resource | None:
-        if path in PRIVATE_NAMES:
-            return None
         return _make_resource(path, self._facts, immutable=False)
 
     def _facts(self, path: str) -> FileFacts | None:
@@ -123,7 +127,10 @@ class LiveDirectory:
         full = os.path.join(self._real_root, path)
         try:
             found = os.stat(full)
-            if not stat.S_ISREG(found.st_mode) or not _is_below(os.path.realpath(full), self._real_root):
+            real = os.path.realpath(full)
+            if not stat.S_ISREG(found.st_mode) or not _is_below(real, self._real_root):
+                return None
+            if os.path.relpath(real, self._real_root).replace(os.sep, "/") in self._private:
                 return None
         except (OSError, ValueError):  # absent, too long, or a lone surrogate
             return None

@@ -82,8 +82,16 @@ class AsyncStaticMiddleware:
             candidates,
             request.method or "GET",
             lambda: fields_from_environ(request.META),
-            lambda: request.META.get("QUERY_STRING", ""),
+            lambda: _query(request),
         )
+
+
+def _query(request: HttpRequest) -> bytes:
+    """As it was sent: ASGIRequest decodes it for META, WSGI servers do not."""
+    scope = getattr(request, "scope", None)
+    if scope is not None:
+        return bytes(scope.get("query_string", b""))
+    return str(request.META.get("QUERY_STRING", "")).encode("latin-1", "replace")
 
 
 def respond(request: HttpRequest, plan: Plan, opened: bytes | BinaryIO) -> HttpResponseBase:

@@ -14,15 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from time import monotonic
+from typing import Any
 
 from django_asyncstatic.index import INDEX_NAME, InvalidIndex, Resource, ResourceIndex, StaticIndex
-from django_asyncstatic.live import LiveDirectory, ScannedIndex
+from django_asyncstatic.live import PRIVATE_NAMES, LiveDirectory, ScannedIndex
 from django_asyncstatic.serving.contents import MEMORY_SIZE, Contents
+from django_asyncstatic.serving.headers import HeaderPolicy, immutable_file_test
+from django_asyncstatic.serving.mounts import MountOptions, Site
 
 logger = logging.getLogger("django_asyncstatic")
 
 #: Seconds between two looks at the index file. One stat in five seconds costs nothing and a deploy takes longer.
 RELOAD_INTERVAL = 5.0
+
+#: Seconds between two looks because of names that the index lacks: a worker that started after a deploy renders them.
+REFRESH_INTERVAL = 0.25
 
 #: Names that a log line spells out of those that a scan skipped.
 _NAMED = 5
@@ -32,12 +38,14 @@ _NAMED = 5
 class Place:
     """Where collected files and their index are. ``index`` may be absent, ``root`` ``None`` if nothing is local.
 
-    ``hint`` ends the log line that is written when there is no index.
+    ``hint`` ends the log line that is written when there is no index. ``private`` are the names, relative to the root,
+    of files that the collect wrote for itself.
     """
 
     root: Path | None
     index: Path | None
     hint: str = "Run collectstatic with a storage of django_asyncstatic.storage."
+    private: frozenset[str] = PRIVATE_NAMES
 
 
 class _NoIndex:
@@ -74,6 +82,10 @@ class IndexLoader:
         self._place: Place | None = None
         self._signature: tuple[int, int, int] | None = None
         self._next_look = 0.0
+        self._next_refresh = 0.0
+        self._complaint = ""
+        if isinstance(live, str):
+            raise TypeError(f"live is {live!r}; it has to be a list of patterns.")
         self._live = re.compile("|".join(map(fnmatch.translate, live))) if live else None
         self._dotfiles = dotfiles
 
@@ -81,7 +93,17 @@ class IndexLoader:
         return self._live is not None and self._live.match(name) is not None
 
     def look_up(self, name: str) -> Resource | None:
-        return LiveDirectory(self.contents().root).get(name)
+        private = PRIVATE_NAMES if self._place is None else self._place.private
+        return LiveDirectory(self.contents().root, private=private).get(name)
+
+    def refresh(self) -> bool:
+        now = monotonic()
+        if self._loaded is None or now < self._next_refresh:
+            return False
+        self._next_refresh = now + REFRESH_INTERVAL
+        before = self._loaded
+        self._look()
+        return self._loaded is not before
 
     def is_ready(self) -> bool:
         return self._loaded is not None
@@ -114,7 +136,7 @@ class IndexLoader:
             except (FileNotFoundError, NotADirectoryError):
                 logger.warning("No index at %s: scanning the directory instead. %s", place.index, place.hint)
             except (OSError, InvalidIndex) as error:
-                logger.error("%s Scanning the directory instead.", _sentence(error))
+                self._complain(f"{_sentence(error)} Scanning the directory instead.", error)
         elif place.root is not None:
             logger.warning("No index for %s: scanning the directory instead. %s", place.root, place.hint)
         return self._scan(place)
@@ -123,7 +145,8 @@ class IndexLoader:
         if place.root is None:
             logger.warning("No static file will be served: there is no local directory of them. %s", place.hint)
             return _NoIndex()
-        return _scan(place.root, "Set STATIC_ROOT and run collectstatic.", dotfiles=self._dotfiles)
+        hint = "Set STATIC_ROOT and run collectstatic."
+        return _scan(place.root, hint, dotfiles=self._dotfiles, private=place.private)
 
     def _look(self) -> None:
         """Load the index anew if its file is another one; one thread does, the others go on with what there is."""
@@ -141,28 +164,38 @@ class IndexLoader:
             try:
                 self._loaded = (StaticIndex.load(place.index), loaded[1])
             except (OSError, InvalidIndex) as error:
-                logger.error("%s The index loaded before stays in use.", _sentence(error))
+                self._complain(f"{_sentence(error)} The index loaded before stays in use.", error)
         finally:
             self._lock.release()
+
+    def _complain(self, message: str, error: Exception) -> None:
+        """Once in a row; a file that could not be read (no descriptor left, a disk that hiccups) is tried again."""
+        if message != self._complaint:
+            self._complaint = message
+            logger.error(message)
+        if isinstance(error, OSError):
+            self._signature = None
 
 
 class RootFiles:
     """The files of a directory under their plain names, fresh at each request: ``robots.txt`` and the like.
 
-    Its names are read once, when the first is asked for, so that no other request touches the disk. It is a
+    Its names are read once, when the first is asked for, so that no other request touches the disk; those below
+    ``.well-known/`` are looked up as they come. It is a
     :class:`~django_asyncstatic.serving.mounts.Source`.
     """
 
-    def __init__(self, root: str | os.PathLike[str], *, dotfiles: bool = False) -> None:
-        self._root = Path(root)
+    def __init__(self, root: str | os.PathLike[str], *, dotfiles: bool = False, memory_size: int = MEMORY_SIZE) -> None:
+        self._root = Path(os.path.abspath(root))
         self._dotfiles = dotfiles
-        self._contents = Contents(root)
+        self._contents = Contents(self._root, memory_size)
         self._names: frozenset[str] | None = None
         self._index = _NoIndex()
 
     def current(self) -> ResourceIndex:
         if self._names is None:
-            scanned = _scan(self._root, "Set ASYNCSTATIC_ROOT to a directory.", dotfiles=self._dotfiles)
+            hint = "Set ASYNCSTATIC_ROOT to a directory."
+            scanned = _scan(self._root, hint, dotfiles=self._dotfiles, private=PRIVATE_NAMES)
             self._names = frozenset(scanned) if isinstance(scanned, ScannedIndex) else frozenset()
         return self._index
 
@@ -173,16 +206,20 @@ class RootFiles:
         return self._contents
 
     def is_live(self, name: str) -> bool:
-        return self._names is not None and name in self._names
+        # An ACME client puts its answer there for a minute.
+        return self._names is not None and (name in self._names or name.startswith(".well-known/"))
 
     def look_up(self, name: str) -> Resource | None:
         return LiveDirectory(self._root).get(name)
 
+    def refresh(self) -> bool:
+        return False
 
-def _scan(root: Path, hint: str, *, dotfiles: bool) -> ScannedIndex | _NoIndex:
+
+def _scan(root: Path, hint: str, *, dotfiles: bool, private: frozenset[str]) -> ScannedIndex | _NoIndex:
     """The index of a directory as it is, and a line in the log for what is wrong with it."""
     try:
-        index = ScannedIndex(root, dotfiles=dotfiles)
+        index = ScannedIndex(root, dotfiles=dotfiles, private=private)
     except OSError as error:
         logger.error(
             "No file will be served from %s: it cannot be listed (%s). %s", root, error.strerror or error, hint
@@ -195,10 +232,43 @@ def _scan(root: Path, hint: str, *, dotfiles: bool) -> ScannedIndex | _NoIndex:
     return index
 
 
+def make_site(
+    root: str | os.PathLike[str] | None,
+    prefix: str | None,
+    *,
+    index: str | os.PathLike[str] | None,
+    live: Sequence[str],
+    index_file: str | bool | None,
+    dotfiles: bool,
+    **headers: Any,
+) -> Site:
+    """A site from the arguments of the wrappers' classes. Raises ``TypeError`` and ``ValueError`` for wrong ones."""
+    options = MountOptions("index.html" if index_file is True else index_file or None, dotfiles)
+    if callable(rule := headers.get("immutable_file_test")) is False:
+        headers["immutable_file_test"] = immutable_file_test(rule)
+    site = Site(HeaderPolicy(**headers), options=options)
+    if root is not None:
+        add_directory(site, root, prefix, index=index, live=live)
+    return site
+
+
+def add_directory(
+    site: Site,
+    root: str | os.PathLike[str],
+    prefix: str | None,
+    *,
+    index: str | os.PathLike[str] | None,
+    live: Sequence[str],
+) -> None:
+    """Serve one more directory; for a name that several have, the one added last answers."""
+    place = place_of(root, index)
+    site.add(prefix, IndexLoader(lambda: place, live=live, dotfiles=site.options.dotfiles))
+
+
 def place_of(root: str | os.PathLike[str], index: str | os.PathLike[str] | None = None) -> Place:
     """The place of a directory that a caller names; its index lies in it unless told otherwise."""
-    root = Path(root)
-    return Place(root, Path(index) if index is not None else root / INDEX_NAME)
+    root = Path(os.path.abspath(root))  # now: the process may go elsewhere before the first request
+    return Place(root, Path(os.path.abspath(index)) if index is not None else root / INDEX_NAME)
 
 
 def _signature(file: Path) -> tuple[int, int, int] | None:

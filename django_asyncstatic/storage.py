@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +24,8 @@ from django_asyncstatic.index import INDEX_NAME, TIMES_NAME
 
 if TYPE_CHECKING:
     from django_asyncstatic.collecting.builder import Previous
+
+logger = logging.getLogger("django_asyncstatic")
 
 ProcessedFile = tuple[str, str | None, bool | Exception]
 
@@ -45,6 +49,10 @@ class _IndexingMixin(StaticFilesStorage):
     ) -> None:
         self.levels = _levels(codings, levels or {})
         if index_name is not None:
+            if "/" in index_name or not index_name:
+                raise ImproperlyConfigured(
+                    f"index_name is {index_name!r}; it has to be the name of a file, not a path."
+                )
             self.index_name = index_name
         super().__init__(*args, **kwargs)
 
@@ -70,6 +78,8 @@ class _IndexingMixin(StaticFilesStorage):
             index_name=self.index_name,
             mode=self.file_permissions_mode,
         )
+        for name, reason in release.skipped:
+            logger.warning("%r is not in the index and will not be served: %s.", name, reason)
         for file, token in release.made:
             yield file, file + CODINGS[token].suffix, True
 
@@ -103,8 +113,8 @@ class CompressedStaticFilesStorage(_IndexingMixin, StaticFilesStorage):
 
     def post_process(self, paths: Mapping[str, Any], dry_run: bool = False, **options: Any) -> Iterator[ProcessedFile]:
         if not dry_run:
-            names = [name.replace("\\", "/") for name in paths]
-            yield from self.publish({name: name for name in names})
+            names = [name.replace(os.sep, "/") for name in paths]
+            yield from _told(self.publish({name: name for name in names}))
 
 
 class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesStorage):  # type: ignore[misc]
@@ -125,7 +135,7 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
 
     def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         self._published = []
-        yield from super().post_process(*args, **kwargs)
+        yield from _told(super().post_process(*args, **kwargs))
         yield from self._published
 
     def save_manifest(self) -> None:
@@ -136,6 +146,16 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
         self.manifest_hash = self.file_hash(None, content)  # type: ignore[assignment, arg-type]
         manifest = {"paths": dict(paths), "version": self.manifest_version, "hash": self.manifest_hash}
         self.write_beside_manifest(self.manifest_name, json.dumps(manifest).encode())
+
+
+def _told(processed: Iterator[Any]) -> Iterator[Any]:
+    """An error of the collect is yielded: collectstatic makes a sentence of it, not a traceback."""
+    from django_asyncstatic.collecting.compression import CollectError
+
+    try:
+        yield from processed
+    except CollectError as error:
+        yield INDEX_NAME, None, error
 
 
 def _levels(codings: Iterable[str], levels: Mapping[str, Any]) -> dict[str, int]:

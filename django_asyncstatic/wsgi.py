@@ -12,9 +12,8 @@ from typing import Any
 
 from django_asyncstatic.serving.contents import CHUNK_SIZE, BoundedFile, ContentUnavailable, log_unavailable
 from django_asyncstatic.serving.fields import fields_from_environ, path_info_from_environ
-from django_asyncstatic.serving.headers import HeaderPolicy
-from django_asyncstatic.serving.mounts import Answer, MountOptions, Site, answer
-from django_asyncstatic.sources import IndexLoader, place_of
+from django_asyncstatic.serving.mounts import Answer, answer
+from django_asyncstatic.sources import add_directory, make_site
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -34,7 +33,9 @@ def get_wsgi_application() -> StaticWSGI:
     from django_asyncstatic import conf
 
     application = get_django_application()
-    return StaticWSGI(application, site=conf.site(conf.security_policy()), script_name=conf.script_name())
+    front = StaticWSGI(application, script_name=conf.script_name())
+    front.site = conf.site(conf.security_policy())
+    return front
 
 
 class StaticWSGI:
@@ -51,17 +52,14 @@ class StaticWSGI:
         *,
         index: str | os.PathLike[str] | None = None,
         live: Sequence[str] = (),
-        index_file: str | None = None,
+        index_file: str | bool | None = None,
         dotfiles: bool = False,
-        site: Site | None = None,
         script_name: str | None = None,
         **headers: Any,
     ) -> None:
         self.application: WSGIApplication = _nothing_behind if application is None else application
         self.script_name = script_name
-        self.site = site or Site(HeaderPolicy(**headers), options=MountOptions(index_file, dotfiles))
-        if root is not None:
-            self.add_files(root, prefix, index=index, live=live)
+        self.site = make_site(root, prefix, index=index, live=live, index_file=index_file, dotfiles=dotfiles, **headers)
 
     def add_files(
         self,
@@ -72,8 +70,7 @@ class StaticWSGI:
         live: Sequence[str] = (),
     ) -> None:
         """Serve one more directory; for a name that several have, the one added last answers."""
-        place = place_of(root, index)
-        self.site.add(prefix, IndexLoader(lambda: place, live=live, dotfiles=self.site.options.dotfiles))
+        add_directory(self.site, root, prefix, index=index, live=live)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         found = self._find(environ)
@@ -98,7 +95,7 @@ class StaticWSGI:
             candidates,
             environ["REQUEST_METHOD"],
             lambda: fields_from_environ(environ),
-            lambda: environ.get("QUERY_STRING", ""),
+            lambda: environ.get("QUERY_STRING", "").encode("latin-1", "replace"),
         )
 
 

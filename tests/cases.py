@@ -46,6 +46,7 @@ def _range(name: str, value: str, status: int, body: slice | bytes | str, **more
             "content-type": None,
             "content-encoding": None,
             "etag": None,
+            "cache-control": None,
         }
     fields = (("range", value), *more.get("fields", ()))  # type: ignore[misc]
     return Case(name, DIGITS, fields=fields, status=status, headers=headers, body=body)
@@ -65,7 +66,7 @@ NOT_MODIFIED: dict[str, str | None] = {
     "vary": "accept-encoding",
     "cache-control": "max-age=60, public",
 }
-FAILED: dict[str, str | None] = {"content-type": None, "content-length": "0", "etag": None}
+FAILED: dict[str, str | None] = {"content-type": None, "content-length": "0", "etag": None, "cache-control": None}
 
 CASES = (
     # --- methods

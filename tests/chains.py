@@ -89,6 +89,20 @@ def fails(get_response: Any) -> Any:
     raise RuntimeError("no configuration")
 
 
+def exits(get_response: Any) -> Any:
+    raise SystemExit(3)
+
+
+def gives_none(get_response: Any) -> Any:
+    return None
+
+
+class Prints(MiddlewareMixin):
+    def __init__(self, get_response: Any) -> None:
+        print("hello from the constructor")
+        super().__init__(get_response)
+
+
 class Neither:
     sync_capable = False
     async_capable = False

@@ -14,11 +14,12 @@ from django.test import override_settings
 # The assertions of these tell what they compared, as those of tests do.
 pytest.register_assert_rewrite("tests.invariants", "tests.fuzz")
 
-# Generated tests: no deadline, for machines are busy, and whatever failed can be run again from what is printed.
-# Another profile can be chosen with --hypothesis-profile.
+# Generated tests: no deadline, for machines are busy, and what failed can be run again from what is printed.
+# pytest --hypothesis-profile=thorough takes minutes instead of seconds.
 hypothesis.settings.register_profile(
     "tests", max_examples=150, deadline=None, print_blob=True, derandomize="CI" in os.environ
 )
+hypothesis.settings.register_profile("thorough", max_examples=5000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("tests")
 
 #: Names that have to be percent-encoded in a URL, each in a way of its own.

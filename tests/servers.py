@@ -52,9 +52,9 @@ class Server:
 
     ``package`` is what has to be installed; ``interface`` is "asgi" or "wsgi"; ``arguments`` are those of
     ``python -m``, with places for the application and the port. ``keeps_alive`` says whether a connection
-    serves a second request, unless an answer says ``connection: close``. ``waits_for_client`` says whether a file of a few megabytes stays open while the
-    client does not read: some servers take as much (granian), or any size (daphne), into their own memory, so
-    that the application has finished when a client aborts in the middle of the transfer.
+    serves a second request, unless an answer says ``connection: close``. ``waits_for_client`` says whether a
+    file of a few megabytes stays open while the client does not read: some servers take as much (granian), or
+    any size (daphne), into their own memory, so that the application has finished when a client aborts.
     """
 
     name: str

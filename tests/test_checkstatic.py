@@ -23,6 +23,9 @@ OURS = "django_asyncstatic.middleware.AsyncStaticMiddleware"
 SECURITY = "django.middleware.security.SecurityMiddleware"
 
 
+MANIFEST_STORAGE = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
+
+
 def found(tag: str) -> list[tuple[str, str]]:
     """``(id, message)`` of the findings of one family."""
     return [(finding.id.rpartition(".")[2], finding.message) for finding in run_checks([tag])]
@@ -225,6 +228,8 @@ def chain(*names: str) -> list[str]:
         (["Neither"], ["E019"]),
         (["fails"], ["E019"]),
         (["absent"], ["E019"]),
+        (["exits"], ["E019"]),
+        (["gives_none"], ["E019"]),
         (["ApiLogger", "UnmarkedAsync", OURS, "ApiLogger"], ["W021", "E020", "W021"]),
     ],
     ids=lambda value: "-".join(each.rpartition(".")[2] for each in value) or "nothing",
@@ -291,6 +296,19 @@ def test_findings_come_as_text_and_as_json_with_status_1() -> None:
 
 
 @pytest.mark.usefixtures("static_root")
+def test_json_stands_alone_whatever_a_constructor_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    with override_settings(MIDDLEWARE=chain("Prints")):
+        call_command("checkstatic", format="json")
+    assert json.loads(capsys.readouterr().out)["findings"] == []
+
+
+def test_an_async_only_middleware_between_keeps_ours_async() -> None:
+    with override_settings(MIDDLEWARE=chain(OURS, "async_only", "ApiLogger")):
+        (finding,) = run_checks(["chain"])
+    assert "AsyncStaticMiddleware" not in finding.message
+
+
+@pytest.mark.usefixtures("static_root")
 def test_families_can_be_asked_for_alone() -> None:
     with override_settings(MIDDLEWARE=chain("ApiLogger")):
         assert run(tag=["drift"])[0] == 0
@@ -298,7 +316,17 @@ def test_families_can_be_asked_for_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"STATIC_URL": None}, {"ASYNCSTATIC_MAX_AGE": "60"}, {"STORAGES": {}}], ids=["url", "ours", "storages"]
+    "settings",
+    [
+        {"STATIC_URL": None},
+        {"ASYNCSTATIC_MAX_AGE": "60"},
+        {"STORAGES": {}},
+        {"STORAGES": {"staticfiles": {"BACKEND": "no.such.Storage"}}},
+        {"STORAGES": {"staticfiles": {"BACKEND": MANIFEST_STORAGE, "OPTIONS": {"no_such_option": 1}}}},
+        {"STORAGES": {"staticfiles": {"BACKEND": MANIFEST_STORAGE, "OPTIONS": {"levels": [1]}}}},
+        {"STORAGES": {"staticfiles": {"BACKEND": MANIFEST_STORAGE, "OPTIONS": {"codings": 5}}}},
+    ],
+    ids=["url", "ours", "none", "backend", "option", "levels", "codings"],
 )
 def test_settings_with_which_nothing_can_run_are_status_2(settings: dict[str, Any]) -> None:
     with override_settings(**settings):

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
+from django.middleware.security import SecurityMiddleware
 from django.test import override_settings
 from django.urls import set_script_prefix
 
@@ -180,15 +181,53 @@ def test_a_subclass_of_securitymiddleware_is_asked_itself() -> None:
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
-def __getattr__(name: str) -> Any:
-    if name == "StricterMiddleware":
-        from django.middleware.security import SecurityMiddleware
+def test_a_header_that_varies_is_merged_and_a_call_of_its_own_is_made() -> None:
+    with override_settings(MIDDLEWARE=[f"{__name__}.CallsMiddleware"], ALLOWED_HOSTS=[".example.org"]):
+        response = ask_asgi(asgi.get_asgi_application(), "GET", "/static/site/text.txt")
+    assert response.headers["vary"] == "Origin, accept-encoding"
+    assert response.headers["x-host"] == "example.org"
+    assert response.headers["x-called"] == "yes"
 
-        class StricterMiddleware(SecurityMiddleware):
-            def process_response(self, request: Any, response: Any) -> Any:
-                response = super().process_response(request, response)
-                response["Permissions-Policy"] = "camera=()"
-                return response
 
-        return StricterMiddleware
-    raise AttributeError(name)
+def test_a_subclass_that_cannot_be_asked_does_not_stop_the_start(caplog: pytest.LogCaptureFixture) -> None:
+    with override_settings(MIDDLEWARE=[f"{__name__}.FailingMiddleware"], **HSTS):
+        response = ask_asgi(asgi.get_asgi_application(), "GET", f"/static/{DIGITS}", scheme="https")
+    assert response.headers["strict-transport-security"] == STRICT
+    assert "FailingMiddleware cannot be asked which headers it adds" in caplog.text
+
+
+# --- what cannot work is told at start --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        ({"BACKEND": "no.such.Storage"}, "BACKEND.*cannot be imported"),
+        ({}, "no .staticfiles. with a .BACKEND."),
+    ],
+    ids=["typo", "nothing"],
+)
+def test_a_storage_that_does_not_exist_is_told_at_start(entry: dict[str, Any], what: str) -> None:
+    with override_settings(STORAGES={"staticfiles": entry}), pytest.raises(ImproperlyConfigured, match=what):
+        asgi.get_asgi_application()
+
+
+class StricterMiddleware(SecurityMiddleware):
+    def process_response(self, request: Any, response: Any) -> Any:
+        response = super().process_response(request, response)
+        response["Permissions-Policy"] = "camera=()"
+        return response
+
+
+class CallsMiddleware(SecurityMiddleware):
+    def __call__(self, request: Any) -> Any:
+        response: Any = super().__call__(request)
+        response["X-Called"] = "yes"
+        response["X-Host"] = request.get_host()
+        response["Vary"] = "Origin"
+        return response
+
+
+class FailingMiddleware(SecurityMiddleware):
+    def process_response(self, request: Any, response: Any) -> Any:
+        raise KeyError("something that only a real request has")

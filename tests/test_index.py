@@ -116,6 +116,22 @@ def test_a_damaged_line_is_told_when_it_is_asked_for() -> None:
         index.get("a")
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["[]", '"x"', "5", '{"as": 5}', '{"type": null}', '{"type": "a/b", "size": "2", "sha256": "ab"}',
+     '{"type": "a/b", "size": 2, "sha256": 5}', '{"type": "a/b", "size": 2, "sha256": "ab", "file": 5}',
+     '{"type": "a/b", "size": 2, "sha256": "ab", "codings": [["br", "2", "cd"]]}',
+     '{"type": "a/b", "size": 2, "sha256": "ab", "codings": 5}'],
+    ids=range(10),
+)  # fmt: skip
+def test_a_line_of_any_other_shape_is_damage(line: str) -> None:
+    body = f"a\t{line}\n".encode()
+    header = {"format": "asyncstatic-index", "version": 1, "count": 1, "size": len(body)}
+    index = StaticIndex(json.dumps(header).encode() + b"\n" + body)
+    with pytest.raises(InvalidIndex, match="damaged line for 'a'"):
+        index.get("a")
+
+
 def test_an_alias_of_an_alias_is_damage() -> None:
     index = StaticIndex(encode_index([], {"a": "b", "b": "a"}))
     with pytest.raises(InvalidIndex):
@@ -128,13 +144,13 @@ def test_an_alias_of_nothing_is_nothing() -> None:
 
 def test_times_lie_apart_and_the_common_one_is_written_once(tmp_path: Path) -> None:
     resources = [make_resource(digit, digit * 64) for digit in "12345"]
-    data = encode_times({each.sha256[:32]: 1_700_000_000 for each in resources} | {"3" * 32: 5})
+    data = encode_times(dict.fromkeys("12345", 1_700_000_000) | {"3": 5, "plain": 7})
     assert data.count(b"1700000000") == 1
     (tmp_path / TIMES_NAME).write_bytes(data)
-    (tmp_path / INDEX_NAME).write_bytes(encode_index(resources, {}))
+    (tmp_path / INDEX_NAME).write_bytes(encode_index(resources, {"plain": "1"}))
     index = StaticIndex.load(tmp_path / INDEX_NAME)
     found = {path: resource.last_modified for path in index if (resource := index.get(path)) is not None}
-    assert found == dict.fromkeys("1245", 1700000000) | {"3": 5}
+    assert found == dict.fromkeys("1245", 1700000000) | {"3": 5, "plain": 7}
 
 
 @pytest.mark.parametrize(

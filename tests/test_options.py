@@ -103,8 +103,21 @@ def test_the_other_names_of_a_folder_are_redirected_with_their_query(edge: str, 
         response = get(edge, path)
         location = location.replace("a:b", "a%3Ab")
         assert (response.status, response.headers["location"], response.body) == (302, location, b"")
+        assert response.headers["access-control-allow-origin"] == "*"
         assert get(edge, path, method="HEAD").status == 302
         assert get(edge, path, method="POST").status == 405
+
+
+def test_a_query_is_kept_as_it_was_sent() -> None:
+    raw = b"q=\xc3\xa9&r=%20"
+    with override_settings(ASYNCSTATIC_INDEX_FILE=True):
+        for response in (
+            ask_asgi(asgi.get_asgi_application(), "GET", "/static/docs", query_string=raw),
+            ask_asgi(get_asgi_application(), "GET", "/static/docs", query_string=raw),
+            ask_wsgi(wsgi.get_wsgi_application(), "GET", "/static/docs", QUERY_STRING=raw.decode("latin-1")),
+            ask_wsgi(get_wsgi_application(), "GET", "/static/docs", QUERY_STRING=raw.decode("latin-1")),
+        ):
+            assert response.headers["location"] == "./docs/?q=%C3%A9&r=%20"
 
 
 def test_a_redirect_is_right_below_a_script_name() -> None:
@@ -172,6 +185,8 @@ def test_root_files_are_served_at_the_top_and_nothing_else_is(edge: str, root_fi
         assert get(edge, "/robots.txt", ("if-none-match", robots.headers["etag"])).status == 304
         assert get(edge, "/robots.txt", ("range", "bytes=0-3")).body == b"User"
         assert get(edge, "/.well-known/security.txt").body.startswith(b"Contact: ")
+        (root_files / ".well-known/token").write_text("a token that appeared later")
+        assert get(edge, "/.well-known/token").body == b"a token that appeared later"
         assert get(edge, "/static/docs/page.html").body == b"<h1>page</h1>"
         for path in ("/.env", "/../robots.txt", "//robots.txt", "/robots.txt/", "/absent", "/"):
             response = get(edge, path)
@@ -347,7 +362,12 @@ def test_a_bundlers_hashed_files_can_be_immutable(edge: str, rule: object) -> No
     [
         ("vite", "index-BRBmoGS9.js", True),
         ("vite", "vendor-_plugin-vue_export-helper-DlAUqK2U.js", True),
-        ("vite", "index-DiwrgTda.css", True),
+        ("vite", "index-Diwr2Tda.css", True),
+        ("vite", "Inter-SemiBold.woff2", False),
+        ("vite", "app.DataGrid.js", False),
+        ("vite", "IMG-WINTER24.jpg", False),
+        ("vite", "report-2024July.pdf", False),
+        ("esbuild", "report-SUMMER25.pdf", False),
         ("vite", "my-filename.js", False),
         ("vite", "photo-20241231.jpg", False),
         ("vite", "jquery-settings.js", False),

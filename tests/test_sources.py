@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from django_asyncstatic.index import INDEX_NAME, encode_index
+from django_asyncstatic.index import INDEX_NAME, StaticIndex, encode_index
 from django_asyncstatic.live import ScannedIndex
 from django_asyncstatic.sources import IndexLoader, place_of
 from django_asyncstatic.wsgi import StaticWSGI
@@ -236,8 +239,6 @@ def test_nothing_is_loaded_before_the_first_request_that_needs_it(
 
 def collected(root: Path, content: bytes) -> StaticWSGI:
     """A root with an index that says what ``a.css`` was when it was collected."""
-    from hashlib import sha256
-
     (root / "a.css").write_bytes(content)
     resource = make_resource("a.css", sha256(content).hexdigest(), len(content))
     (root / INDEX_NAME).write_bytes(encode_index([resource], {}))
@@ -335,3 +336,83 @@ def test_no_path_reaches_what_is_not_in_the_index(root: Path, path: str, has_ind
     (root.parent / "secret.txt").write_text("secret")
     application = collected(root, b"x") if has_index else make_application(root)
     assert get(application, path).status == 404
+
+
+def test_an_index_that_could_not_be_read_for_a_moment_is_read_later(
+    root: Path, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(file: Path) -> StaticIndex:
+        raise OSError(24, "Too many open files", str(file))
+
+    (root / INDEX_NAME).write_bytes(encode_index([make_resource("a")], {}))
+    loader = IndexLoader(lambda: place_of(root), reload_interval=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(StaticIndex, "load", fail)
+        for _ in range(3):
+            assert loader.current().get("a") is None
+    assert loader.current().get("a") is not None
+    (root / INDEX_NAME).write_bytes(encode_index([make_resource("b")], {}))
+    with monkeypatch.context() as patch:
+        patch.setattr(StaticIndex, "load", fail)
+        for _ in range(3):
+            assert loader.current().get("a") is not None
+    assert loader.current().get("b") is not None
+    assert len([record for record in log.records if "Too many open files" in record.message]) == 2
+
+
+def test_a_name_that_only_a_newer_index_has_is_found_at_once(root: Path) -> None:
+    """A worker that has started since the deploy renders it; this one was to look again in five seconds."""
+    application = collected(root, b"x")
+    assert get(application, "/static/a.css").status == 200
+    (root / "b.css").write_bytes(b"x")
+    resources = [make_resource(name, sha256(b"x").hexdigest(), 1) for name in ("a.css", "b.css")]
+    (root / INDEX_NAME).write_bytes(encode_index(resources, {}))
+    assert get(application, "/static/b.css").status == 200
+
+
+@pytest.mark.parametrize("path", ["/static/a.css", "/static/a.css?range"], ids=["whole", "range"])
+def test_a_large_file_with_other_bytes_of_the_same_length_is_not_served(
+    root: Path, path: str, log: pytest.LogCaptureFixture
+) -> None:
+    application = collected(root, b"x" * 400_000)
+    fields = [("range", "bytes=0-9")] if path.endswith("range") else []
+    assert get(application, path, *fields).status in (200, 206)
+    (root / "a.css").write_bytes(b"y" * 400_000)
+    assert get(application, path, *fields).status == 404
+    assert "other bytes" in log.text
+
+
+def test_a_relative_root_is_that_of_the_moment_it_was_named(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root.parent)
+    application = StaticWSGI(root="root", prefix="static")
+    (tmp_path / "elsewhere/root/css").mkdir(parents=True)
+    (tmp_path / "elsewhere/root/css/site.css").write_text("secret")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert get(application, "/static/css/site.css").body == b"body {}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"live": "CACHE/*"},
+        {"charset": "utf-8\r\nx-injected: 1"},
+        {"max_age": "60"},
+        {"max_age": -1},
+        {"autorefresh": True},
+        {"immutable_file_test": "("},
+    ],
+    ids=["live", "charset", "text", "negative", "unknown", "expression"],
+)
+def test_an_argument_that_cannot_be_meant_is_an_error_at_once(root: Path, arguments: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError, re.error)):
+        StaticWSGI(root=root, **arguments)
+
+
+def test_true_means_index_html_and_a_bundler_may_be_named(root: Path) -> None:
+    (root / "index.html").write_text("<h1>top</h1>")
+    (root / "app-BRBmoGS9.js").write_text("1")
+    application = StaticWSGI(root=root, prefix="static", index_file=True, immutable_file_test="vite")
+    assert get(application, "/static/").body == b"<h1>top</h1>"
+    assert "immutable" in get(application, "/static/app-BRBmoGS9.js").headers["cache-control"]

@@ -330,3 +330,66 @@ def test_a_coding_that_does_not_give_the_bytes_back_stops_the_collect(
     with project(source, root), pytest.raises(Exception, match="does not decode to itself"):
         collect()
     assert not (root / INDEX_NAME).exists()
+
+
+def test_a_kept_release_survives_the_loss_of_a_representation_or_of_the_index(source: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    with project(source, root):
+        collect()
+        (old,) = root.glob("part.*.css")
+        old.with_name(old.name + ".br").unlink()
+        write(source, part__css="p { margin: 1em; }\n" * 50)
+        collect()
+    kept = StaticIndex.load(root / INDEX_NAME).get(old.name)
+    assert kept is not None
+    assert [each.coding for each in kept.representations] == [None, "gzip", "zstd"]
+
+
+def test_a_release_that_comes_back_is_newer_than_the_one_it_replaces(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a browser that asks with If-Modified-Since would keep what the rollback took back."""
+    root = tmp_path / "root"
+    times = []
+    with project(source, root):
+        for epoch, color in (("2001", "red"), ("2004", "blue"), ("2007", "red")):
+            monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+            write(source, part__css=f"p {{ color: {color}; }}\n" * 20)
+            os.utime(source / "part.css", (2_000_000_000 + int(epoch),) * 2)
+            collect()
+            found = StaticIndex.load(root / INDEX_NAME).get("part.css")
+            assert found is not None
+            times.append(found.last_modified)
+    assert times == [2001, 2004, 2007]
+
+
+@pytest.mark.parametrize("storage", ["CompressedManifestStaticFilesStorage", "CompressedStaticFilesStorage"])
+def test_a_name_that_no_index_can_have_is_left_out_and_named(
+    source: Path, tmp_path: Path, storage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (Path(os.fsdecode(os.fsencode(source) + b"/bad\xff.txt"))).write_text("x")
+    (source / "back\\slash.txt").write_text("x")
+    with project(source, tmp_path / "root", storage):
+        collect()
+    assert "part.css" in set(StaticIndex.load(tmp_path / "root" / INDEX_NAME))
+    assert "'bad\\udcff.txt' is not in the index and will not be served: the name is not UTF-8." in caplog.text
+
+
+@pytest.mark.parametrize("epoch", ["abc", "1e9", "99999999999999", "1_000", "\u0661\u0662", "-5"])
+def test_a_source_date_epoch_that_is_none_stops_the_collect_before_any_work(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: str
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    root = tmp_path / "root"
+    with project(source, root), pytest.raises(Exception, match="SOURCE_DATE_EPOCH is"):
+        collect()
+    assert not list(root.rglob("*.br"))
+
+
+def test_an_index_name_is_a_name_and_no_path() -> None:
+    with pytest.raises(ImproperlyConfigured, match="not a path"):
+        CompressedManifestStaticFilesStorage(location="/nowhere", index_name="meta/my.index")
+
+
+def test_gzip_gives_the_same_bytes_under_every_python() -> None:
+    assert CODINGS["gzip"].encode(b"x" * 100, 9)[:10] == b"\x1f\x8b\x08\0\0\0\0\0\x02\xff"

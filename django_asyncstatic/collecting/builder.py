@@ -6,13 +6,12 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django_asyncstatic import __version__
-from django_asyncstatic.collecting.compression import Built, Compression, build_resource
+from django_asyncstatic.collecting.compression import Built, CollectError, Compression, build_resource
 from django_asyncstatic.index import (
-    DIGEST_DIGITS,
     TIMES_NAME,
     InvalidIndex,
     Resource,
@@ -22,17 +21,23 @@ from django_asyncstatic.index import (
     encode_times,
 )
 
+#: The last second of the year 9999, the last that HTTP's dates can say.
+LATEST = 253_402_300_799
+
 #: Writes a file of this name beside the manifest.
 Write = Callable[[str, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What one build published. ``made`` are the names of representations that were not there before."""
+    """What one build published.
 
-    resources: int
-    kept: int
+    ``made`` are name and coding of each representation that was not there before, ``skipped`` the collected names
+    that cannot be in an index, each with the reason.
+    """
+
     made: tuple[tuple[str, str], ...]
+    skipped: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +50,18 @@ class Previous:
     @classmethod
     def load(cls, index_data: bytes | None, times_data: bytes | None) -> Previous:
         """From the bytes of the files; damaged ones count as absent, since they can be made again."""
-        index, times = None, None
+        index, times = None, Times.load(None)
         try:
-            index = StaticIndex(index_data) if index_data is not None else None
-            index = index if index is not None and index.is_intact else None
-            times = Times(times_data) if times_data is not None else None
+            if index_data is not None and (loaded := StaticIndex(index_data)).is_intact:
+                index = loaded
         except InvalidIndex:
             pass
-        return cls(index, times or Times.load(None))
+        try:
+            if times_data is not None:
+                times = Times(times_data)
+        except InvalidIndex:
+            pass
+        return cls(index, times)
 
     def resource(self, name: str) -> Resource | None:
         return None if self.index is None else self.index.get(name)
@@ -79,6 +88,8 @@ def build_release(
     the index: pages that were rendered before a deploy go on asking for them.
     """
     codecs = compression.describe()
+    now = _now()
+    names, skipped = _indexable(root, names)
     # Another level or library may make other bytes, so what it made is made again.
     is_comparable = previous.index is not None and previous.index.header.get("codecs") == codecs
     files = {file: name != file for name, file in names.items()}
@@ -99,31 +110,62 @@ def build_release(
     order = sorted(files, key=lambda file: (-(root / file).stat().st_size, file))
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         built = list(pool.map(build, order))
-    known = {each.path: each for each in previous.resources()}
-    kept = [
-        each for path, each in known.items() if path not in files and each.immutable and _files_are_there(root, each)
-    ]
-    resources = [each.resource for each in built] + kept
-    now = int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
-    known_digests = {each.sha256 for each in known.values()}
-    times = {
-        each.sha256[:DIGEST_DIGITS]: (
-            previous.times.get(each.sha256[:DIGEST_DIGITS]) if each.sha256 in known_digests else now
-        )
-        for each in resources
-    }
-    write(TIMES_NAME, encode_times({digest: now if when is None else when for digest, when in times.items()}))
+    resources = {each.resource.path: each.resource for each in built}
+    for resource in previous.resources():
+        if resource.path not in resources and resource.immutable and (kept := _as_far_as_there(root, resource)):
+            resources[resource.path] = kept
     aliases = {name: file for name, file in names.items() if name != file}
-    write(
-        index_name,
-        encode_index(resources, aliases, {"generator": f"django-asyncstatic {__version__}", "codecs": codecs}),
-    )
+    times = {}
+    for path in {*resources, *aliases}:
+        before, after = previous.resource(path), resources[aliases.get(path, path)]
+        is_the_same = before is not None and before.sha256 == after.sha256
+        times[path] = (previous.times.get(path) if is_the_same else None) or now
+    write(TIMES_NAME, encode_times(times))
+    header = {"generator": f"django-asyncstatic {__version__}", "codecs": codecs}
+    write(index_name, encode_index(resources.values(), aliases, header))
     made = tuple((each.resource.path, token) for each in built for token in each.made)
-    return Release(len(built), len(kept), made)
+    return Release(made, skipped)
 
 
-def _files_are_there(root: Path, resource: Resource) -> bool:
+def _now() -> int:
+    """The time of this collect, or the one that SOURCE_DATE_EPOCH gives it. Raises :class:`CollectError`.
+
+    Specification: https://reproducible-builds.org/specs/source-date-epoch/
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    if not given:
+        return int(time.time())
+    if not (given.isascii() and given.isdigit() and int(given[:20]) <= LATEST):
+        raise CollectError(
+            f"SOURCE_DATE_EPOCH is {given!r} in the environment; it has to be a number of seconds since 1970."
+        )
+    return int(given)
+
+
+def _indexable(root: Path, names: Mapping[str, str]) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
+    """The names that can be in an index, and those that cannot, each with the reason."""
+    kept, skipped = {}, []
+    for name, file in names.items():
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            skipped.append((name, "the name is not UTF-8"))
+            continue
+        if (root / file).is_file():
+            kept[name] = file
+        else:
+            skipped.append((name, f"there is no file {file!r} in the root"))
+    return kept, tuple(skipped)
+
+
+def _as_far_as_there(root: Path, resource: Resource) -> Resource | None:
+    """The resource with those of its representations whose files are still there; ``None`` without identity."""
+    there = tuple(each for each in resource.representations if _has_size(root / each.file, each.size))
+    return replace(resource, representations=there) if resource.identity in there else None
+
+
+def _has_size(file: Path, size: int) -> bool:
     try:
-        return all((root / each.file).stat().st_size == each.size for each in resource.representations)
+        return file.stat().st_size == size
     except OSError:
         return False

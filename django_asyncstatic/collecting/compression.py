@@ -20,8 +20,8 @@ WORTHWHILE = 0.95
 LARGEST = 32 * 1024 * 1024
 
 
-class CompressionError(Exception):
-    """A representation does not decode to its file's bytes: nothing that would be published is right then."""
+class CollectError(Exception):
+    """Why nothing was published: the last release stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def build_resource(
     the same bytes is not made again. ``taken`` are names that belong to collected files: a file there is
     used if it decodes to identity's bytes, and never overwritten.
 
-    Raises ``OSError`` where files cannot be read or written, :class:`CompressionError` for a coding that
+    Raises ``OSError`` where files cannot be read or written, :class:`CollectError` for a coding that
     does not give the bytes back.
     """
     path, kind = root / name, media_type(name)
@@ -90,7 +90,7 @@ def build_resource(
         if len(data) > len(identity) * WORTHWHILE:
             continue
         if CODINGS[token].decode(data) != identity:
-            raise CompressionError(
+            raise CollectError(
                 f"{name} compressed with {CODINGS[token].library()} does not decode to itself. Nothing was published."
             )
         write_atomically(root / target, data, mode)

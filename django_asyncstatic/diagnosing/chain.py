@@ -19,6 +19,9 @@ from django.utils.module_loading import import_string
 
 from django_asyncstatic.diagnosing.findings import Finding, Place, check
 
+CANNOT_RUN = "asyncstatic.E019"
+NOT_RECOGNISED = "asyncstatic.E020"
+
 OURS = "django_asyncstatic.middleware.AsyncStaticMiddleware"
 
 ASYNC_CAPABLE = (
@@ -32,13 +35,14 @@ ASYNC_CAPABLE = (
 class Link:
     """One middleware of the chain: what it is capable of, and the mode in which it will run under ASGI.
 
-    ``fault`` is what keeps it from working, ``place`` where it is defined.
+    ``fault`` is what keeps it from working, and ``fault_id`` the finding that it is; ``place`` is where it is defined.
     """
 
     path: str
     is_async_capable: bool
     runs_async: bool
     fault: str = ""
+    fault_id: str = ""
     place: Place | None = None
 
 
@@ -50,7 +54,7 @@ def walk_chain() -> list[Link]:
         try:
             middleware = import_string(path)
         except ImportError as error:
-            links.append(Link(path, False, handler_is_async, f"cannot be imported: {error}"))
+            links.append(Link(path, False, handler_is_async, f"cannot be imported: {error}", CANNOT_RUN))
             continue
         # The same attributes, defaults and order as load_middleware.
         can_sync = getattr(middleware, "sync_capable", True)
@@ -58,18 +62,23 @@ def walk_chain() -> list[Link]:
         place = _place(middleware)
         if not can_sync and not can_async:
             fault = "has neither sync_capable nor async_capable set to True; Django refuses to start"
-            links.append(Link(path, False, handler_is_async, fault, place))
+            links.append(Link(path, False, handler_is_async, fault, CANNOT_RUN, place))
             continue
         runs_async = False if not handler_is_async and can_sync else can_async
         try:
             instance = middleware(_async_probe if runs_async else _sync_probe)
         except MiddlewareNotUsed:
             continue
-        except Exception as error:  # a constructor of the user's may do anything
-            links.append(Link(path, can_async, runs_async, f"cannot be constructed: {error!r}", place))
+        except (Exception, SystemExit) as error:  # a constructor of the user's may do anything
+            links.append(Link(path, can_async, runs_async, f"cannot be constructed: {error!r}", CANNOT_RUN, place))
             handler_is_async = runs_async
             continue
-        links.append(Link(path, can_async, runs_async, _async_fault(instance, runs_async), place))
+        if instance is None:
+            fault = "returned None from its factory; Django refuses to start"
+            links.append(Link(path, can_async, runs_async, fault, CANNOT_RUN, place))
+            continue
+        fault = _async_fault(instance, runs_async)
+        links.append(Link(path, can_async, runs_async, fault, NOT_RECOGNISED if fault else "", place))
         handler_is_async = runs_async
     return links
 
@@ -78,21 +87,14 @@ def walk_chain() -> list[Link]:
 def check_chain() -> Iterator[Finding]:
     """E019, E020, W021: middleware that cannot run, that is async and not recognised, that forces a thread."""
     links = walk_chain()
-    positions = {link.path: number for number, link in enumerate(links)}
-    ours = positions.get(OURS)
+    ours = next((number for number, link in enumerate(links) if link.path == OURS), None)
     for number, link in enumerate(links):
-        if link.fault.startswith(("cannot be", "has neither")):
-            yield Finding(
-                "asyncstatic.E019",
-                f"{link.path} {link.fault}.",
-                "Mend it, or take it out of MIDDLEWARE.",
-                link.place,
-            )
-        elif link.fault:
-            yield Finding("asyncstatic.E020", f"{link.path} {link.fault}.", _mark_hint(link), link.place)
+        if link.fault:
+            hint = "Mend it, or take it out of MIDDLEWARE." if link.fault_id == CANNOT_RUN else _mark_hint(link)
+            yield Finding(link.fault_id, f"{link.path} {link.fault}.", hint, link.place)
         elif not link.is_async_capable:
             message = f"{link.path} is sync-only: under ASGI every request is handed to a thread because of it"
-            if ours is not None and number < ours:
+            if ours is not None and number < ours and not links[ours].runs_async:
                 message += ", and AsyncStaticMiddleware above it runs in that thread too"
             yield Finding("asyncstatic.W021", f"{message}.", ASYNC_CAPABLE, link.place)
 

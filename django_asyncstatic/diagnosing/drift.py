@@ -12,7 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_asyncstatic import conf
 from django_asyncstatic.codings import CODINGS
-from django_asyncstatic.diagnosing.findings import Finding, Place, check
+from django_asyncstatic.diagnosing.findings import Finding, check
+from django_asyncstatic.diagnosing.findings import Place as At
 from django_asyncstatic.index import (
     DIGEST_DIGITS,
     INDEX_NAME,
@@ -22,6 +23,7 @@ from django_asyncstatic.index import (
     StaticIndex,
 )
 from django_asyncstatic.live import ScannedIndex
+from django_asyncstatic.sources import Place
 
 COLLECT = "Run manage.py collectstatic."
 COLLECT_AGAIN = "Run manage.py collectstatic again, and do not change collected files by hand."
@@ -39,19 +41,24 @@ def check_index() -> Iterator[Finding]:
         return
     if not place.root.is_dir():
         what = "is not a directory" if place.root.exists() else "does not exist"
-        yield Finding("asyncstatic.E014", f"STATIC_ROOT {what}.", COLLECT, Place(str(place.root)))
+        yield Finding("asyncstatic.E014", f"STATIC_ROOT {what}.", COLLECT, At(str(place.root)))
         return
     try:
         _load(place.index)
     except FileNotFoundError:
-        yield from _without_index(place.root)
+        yield from _without_index(place)
     except (OSError, InvalidIndex) as error:
-        yield Finding("asyncstatic.E001", str(error), COLLECT, Place(str(place.index)))
+        yield Finding("asyncstatic.E001", str(error), COLLECT, At(str(place.index)))
 
 
-def _without_index(root: Path) -> Iterator[Finding]:
-    backend = conf.storage_backend()
-    if conf.makes_index():
+def _without_index(place: Place) -> Iterator[Finding]:
+    root, backend = place.root, conf.storage_backend()
+    assert root is not None
+    if conf.makes_index() and place.index is None:
+        yield Finding(
+            "asyncstatic.E001", f"The index for {root} cannot be reached: it is scanned at start.", place.hint
+        )
+    elif conf.makes_index():
         yield Finding("asyncstatic.E001", f"There is no index for {root}: it is scanned at start.", COLLECT)
     else:
         yield Finding(
@@ -61,12 +68,12 @@ def _without_index(root: Path) -> Iterator[Finding]:
             'CompressedManifestStaticFilesStorage" and run collectstatic.',
         )
     try:
-        for skipped in ScannedIndex(root).skipped:
+        for skipped in ScannedIndex(root, private=place.private).skipped:
             yield Finding(
                 "asyncstatic.W044",
                 f"{skipped.name!r} is not served: {skipped.reason}.",
                 "Remove it from STATIC_ROOT, or mend it.",
-                Place(ascii(str(root / skipped.name))[1:-1]),
+                At(ascii(str(root / skipped.name))[1:-1]),
             )
     except OSError as error:
         yield Finding("asyncstatic.E014", f"STATIC_ROOT cannot be listed: {error.strerror}.", "Mend its permissions.")
@@ -91,7 +98,7 @@ def _check_resource(root: Path, resource: Resource) -> Iterator[Finding]:
     identity, *coded = resource.representations
     data, fault = _read(root, identity)
     if fault:
-        yield Finding("asyncstatic.E002", f"{identity.file} {fault}.", COLLECT_AGAIN, Place(str(root / identity.file)))
+        yield Finding("asyncstatic.E002", f"{identity.file} {fault}.", COLLECT_AGAIN, At(str(root / identity.file)))
         return
     for representation in coded:
         coded_data, fault = _read(root, representation)
@@ -102,7 +109,7 @@ def _check_resource(root: Path, resource: Resource) -> Iterator[Finding]:
             except ValueError as error:
                 fault = f"cannot be decoded ({error})"
         if fault:
-            place = Place(str(root / representation.file))
+            place = At(str(root / representation.file))
             yield Finding("asyncstatic.E003", f"{representation.file} {fault}.", COLLECT_AGAIN, place)
 
 
@@ -135,10 +142,10 @@ def check_manifest() -> Iterator[Finding]:
     try:
         names: dict[str, str] = json.loads(manifest.read_bytes())["paths"]
     except FileNotFoundError:
-        yield Finding("asyncstatic.E005", "There is an index and no manifest.", COLLECT, Place(str(manifest)))
+        yield Finding("asyncstatic.E005", "There is an index and no manifest.", COLLECT, At(str(manifest)))
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
-        yield Finding("asyncstatic.E005", f"The manifest cannot be read: {error!r}.", COLLECT, Place(str(manifest)))
+        yield Finding("asyncstatic.E005", f"The manifest cannot be read: {error!r}.", COLLECT, At(str(manifest)))
         return
     for name, hashed in names.items():
         resource = index.get(name)
@@ -147,7 +154,7 @@ def check_manifest() -> Iterator[Finding]:
                 "asyncstatic.E005",
                 f"The manifest maps {name} to {hashed}, the index does not: they are of different collects.",
                 COLLECT,
-                Place(str(manifest)),
+                At(str(manifest)),
             )
     for path in index:
         resource = index.get(path)
@@ -156,7 +163,7 @@ def check_manifest() -> Iterator[Finding]:
                 "asyncstatic.E005",
                 f"The index has {path}, the manifest does not: they are of different collects.",
                 COLLECT,
-                Place(str(manifest)),
+                At(str(manifest)),
             )
 
 

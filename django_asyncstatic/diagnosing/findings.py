@@ -6,7 +6,10 @@ docs, page "checkstatic".
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable, Collection, Iterable
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
@@ -81,17 +84,25 @@ def run_checks(tags: Collection[str] = ()) -> list[Finding]:
     for each in _checks:
         if not tags or each.tag in tags:
             try:
-                findings += each.function()
+                # What a user's constructors print does not belong among the findings.
+                with redirect_stdout(sys.stderr):
+                    findings += each.function()
             except Exception as error:
                 name = f"{each.function.__module__}.{each.function.__qualname__}"
                 findings.append(
                     Finding(
                         "asyncstatic.W099",
                         f"The check {name} crashed: {type(error).__name__}: {error}",
-                        "What it looks for is unknown. Please report this with the traceback of --traceback.",
+                        f"What it looks for is unknown. Please report this: it happened in {_innermost(error)}.",
                     )
                 )
     return findings
+
+
+def _innermost(error: Exception) -> str:
+    """File, line and function in which an exception was raised."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}, {frame.name}"
 
 
 def _without_id(fields: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import AsyncIterator, Iterator
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
@@ -24,6 +24,9 @@ CHUNK_SIZE = 256 * 1024
 
 #: A representation up to one chunk is read whole, kept, and sent in one message.
 SMALL_SIZE = CHUNK_SIZE
+
+#: Large files whose state is remembered; beyond it all are looked at anew, at half a second per gigabyte.
+VERIFIED_FILES = 4096
 
 #: Different messages that are logged; their number must not grow with the visitors.
 _LOGGED_MESSAGES = 1000
@@ -64,6 +67,8 @@ class Contents:
         self.memory_size = memory_size
         self._memory: dict[tuple[str, str], bytes] = {}
         self._used = 0
+        #: Large files whose bytes were compared with the index, as they were then.
+        self._verified: dict[str, tuple[int, int, int]] = {}
         self._lock = Lock()
 
     def remembered(self, content: Content) -> bytes | None:
@@ -84,6 +89,7 @@ class Contents:
         file = self._open_file(content.representation)
         try:
             if content.representation.size > SMALL_SIZE:
+                self._verify(file, content.representation)
                 file.seek(content.start)
                 return file
             whole = self._read_whole(file, content.representation)
@@ -99,7 +105,8 @@ class Contents:
 
         Raises :class:`ContentUnavailable`: a server that finds the file missing answers in its own words.
         """
-        self._open_file(content.representation).close()
+        with self._open_file(content.representation) as file:
+            self._verify(file, content.representation)
         return os.path.abspath(self.root / content.representation.file)
 
     def _open_file(self, representation: Representation) -> BinaryIO:
@@ -115,6 +122,22 @@ class Contents:
             file.close()
             raise ContentUnavailable(f"{path} has {size} bytes, the index says {representation.size}")
         return file
+
+    def _verify(self, file: BinaryIO, representation: Representation) -> None:
+        """Compare a large file's bytes with the index, once for each state of the file."""
+        stat = os.fstat(file.fileno())
+        state = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if not representation.digest or self._verified.get(representation.file) == state:
+            return
+        try:
+            digest = file_digest(file, "sha256").hexdigest()[:DIGEST_DIGITS]  # type: ignore[arg-type]
+        except OSError as error:
+            raise ContentUnavailable(f"{file.name} cannot be read: {error.strerror or error}") from error
+        if digest != representation.digest:
+            raise ContentUnavailable(f"{file.name} has other bytes than the index says")
+        if len(self._verified) >= VERIFIED_FILES:
+            self._verified.clear()
+        self._verified[representation.file] = state
 
     def _read_whole(self, file: BinaryIO, representation: Representation) -> bytes:
         try:

@@ -29,16 +29,19 @@ _DESCRIBES_BODY = frozenset(
 #: What follows from the representation; a user's function has no say in it.
 _RESERVED = _DESCRIBES_BODY - {"content-type"} | {"content-range", "set-cookie", "transfer-encoding", "connection"}
 
-#: How bundlers name the files that they hash, with their default options.
-#: Vite (Rollup): ``name-BRBmoGS9.js``, eight of base64url, of which one at least is a capital and one a digit or
-#: two capitals, so that ``my-filename.js`` and ``photo-20241231.jpg`` are not meant. webpack:
-#: ``name.0123456789abcdef0123.js``, sixteen to thirty-two of hexadecimal; shorter ones only by an expression of your
-#: own. esbuild: ``name-XQ7Z2LKA.js``, eight of base32 with a digit among them.
+#: How bundlers name the files that they hash, with their default options; the part of it that cannot be meant by a
+#: person, for what is wrongly called immutable stays wrong for ten years, and what is missed is only asked for again.
+#: Vite (Rollup): ``name-BRBmoGS9.js``, eight of base64url, with a letter and a digit, and not a word and a number
+#: (``IMG-WINTER24.jpg``). webpack: ``name.0123456789abcdef0123.js``, sixteen to thirty-two of hexadecimal. esbuild:
+#: ``name-XQ7Z2LKA.js``, eight of base32, likewise.
+_NO_WORD = r"(?!(?:[A-Z]?[a-z]+|[A-Z]+)[0-9]+\.|[0-9]+[A-Za-z]+\.)"
 BUNDLERS = {
-    "vite": r"[.-](?=[\w-]*[A-Z])(?=[\w-]*[0-9]|[\w-]*[A-Z][\w-]*[A-Z])[\w-]{8}\.[A-Za-z0-9.]+$",
+    "vite": rf"[.-]{_NO_WORD}(?=[\w-]*[0-9])(?=[\w-]*[A-Za-z])[\w-]{{8}}\.[A-Za-z0-9.]+$",
     "webpack": r"(?:^|[.-])(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{16,32}\.[A-Za-z0-9.]+$",
-    "esbuild": r"-(?=[A-Z2-7]*[2-7])(?=[A-Z2-7]*[A-Z])[A-Z2-7]{8}\.[A-Za-z0-9.]+$",
+    "esbuild": rf"-{_NO_WORD}(?=[A-Z2-7]*[2-7])(?=[A-Z2-7]*[A-Z])[A-Z2-7]{{8}}\.[A-Za-z0-9.]+$",
 }
+
+_CHARSET = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*")
 
 # RFC 9110 5.6.2 and 5.5, without obs-text: Django's handlers want ASCII or Latin-1.
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
@@ -84,6 +87,13 @@ class HeaderPolicy:
     add_headers_function: Callable[[Any, str, str], object] | None = None
     extra: Pairs = ()
 
+    def __post_init__(self) -> None:
+        if not _CHARSET.fullmatch(self.charset):
+            raise ValueError(f"charset is {self.charset!r}; it has to be the name of a charset, or empty.")
+        max_age: Any = self.max_age  # whatever the caller's annotations say
+        if max_age is not None and (not isinstance(max_age, int) or max_age < 0):
+            raise ValueError(f"max_age is {max_age!r}; it has to be a number of seconds, 0 or more, or None.")
+
 
 def immutable_file_test(rule: str | Callable[[str, str], bool] | None) -> Callable[[str, str], bool] | None:
     """A test from the name of a bundler, a regular expression for file names, or a test already.
@@ -110,11 +120,9 @@ def resource_headers(resource: Resource, policy: HeaderPolicy, url: str, path: s
         pairs.append(("access-control-allow-origin", "*"))
     if policy.add_headers_function is not None:
         pairs = _changed_by(policy.add_headers_function, pairs, path, url)
-    if len(resource.representations) > 1:
-        pairs = _vary_on_coding(pairs)
     present = {name for name, _ in pairs}
-    pairs += [(name, value) for name, value in policy.extra if name not in present]
-    return tuple(pairs)
+    pairs += [(name, value) for name, value in policy.extra if name not in present or name == "vary"]
+    return tuple(_with_vary(pairs, ["accept-encoding"] if len(resource.representations) > 1 else []))
 
 
 def representation_headers(resource: Resource, representation: Representation, common: Pairs) -> Pairs:
@@ -148,13 +156,14 @@ def _changed_by(
     return list(changed.items())
 
 
-def _vary_on_coding(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """RFC 9110 12.5.5: what a user's function said stays."""
-    said = dict(pairs).get("vary", "")
-    members = [member.strip() for member in said.split(",") if member.strip()]
-    if "*" not in members and "accept-encoding" not in map(str.lower, members):
-        members.append("accept-encoding")
-    return [*(pair for pair in pairs if pair[0] != "vary"), ("vary", ", ".join(members))]
+def _with_vary(pairs: list[tuple[str, str]], ours: list[str]) -> list[tuple[str, str]]:
+    """One field that has every member (RFC 9110 12.5.5): what others said stays."""
+    said = [member.strip() for name, value in pairs if name == "vary" for member in value.split(",")]
+    members: dict[str, str] = {}
+    for member in [*filter(None, said), *ours]:
+        members.setdefault(member.lower(), member)
+    rest = [pair for pair in pairs if pair[0] != "vary"]
+    return [*rest, ("vary", ", ".join(members.values()))] if members else rest
 
 
 def not_modified_headers(pairs: Pairs) -> Pairs:
@@ -163,8 +172,12 @@ def not_modified_headers(pairs: Pairs) -> Pairs:
 
 
 def bodiless_headers(pairs: Pairs) -> Pairs:
-    """An error's headers from those of the 200: nothing that describes a body, and an empty one."""
-    return (*(pair for pair in pairs if pair[0] not in _DESCRIBES_BODY), ("content-length", "0"))
+    """An error's headers from those of the 200: nothing that describes a body, and an empty one.
+
+    No cache-control either: a shared cache may keep any status that comes with one (RFC 9111 3).
+    """
+    kept = (pair for pair in pairs if pair[0] not in _DESCRIBES_BODY and pair[0] != "cache-control")
+    return (*kept, ("content-length", "0"))
 
 
 def partial_headers(pairs: Pairs, start: int, stop: int, size: int) -> Pairs:

@@ -43,6 +43,9 @@ class Source(Protocol):
     def look_up(self, name: str) -> Resource | None:
         """Look it up on the disk."""
 
+    def refresh(self) -> bool:
+        """Look for a newer index now, though not at every call; whether there is one."""
+
 
 @dataclass(frozen=True, slots=True)
 class MountOptions:
@@ -95,8 +98,10 @@ class Mount:
         path = name + index_file if index_file is not None and is_folder(name) else name
         resource = self._find(index, path)
         if resource is None:
-            resource = self.source.look_up(path) if self.source.is_live(path) else None
-            return None if resource is None else self._prepare(name, resource)
+            if self.source.is_live(path) and (resource := self.source.look_up(path)) is not None:
+                return self._prepare(name, resource)
+            # A worker that has started since the deploy may have rendered the name.
+            return self.get(name) if self.source.refresh() else None
         found = self._prepare(name, resource)
         with self._lock:
             prepared[name] = found
@@ -239,11 +244,11 @@ def would_wait(candidates: Candidates) -> bool:
 
 
 def answer(
-    candidates: Candidates, method: str, fields: Callable[[], Fields], query: Callable[[], str]
+    candidates: Candidates, method: str, fields: Callable[[], Fields], query: Callable[[], bytes]
 ) -> Answer | None:
     """The answer of the first mount that has the resource; ``None`` if it is somebody else's.
 
-    ``query`` is the request's query without its question mark; a redirect keeps it.
+    ``query`` is the request's query without its question mark, as it was sent; a redirect keeps it.
     """
     for mount, name in candidates:
         found = mount.get(name)

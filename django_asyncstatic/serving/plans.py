@@ -127,9 +127,10 @@ def make_plan(prepared: PreparedResource, method: str, fields: Fields) -> Plan:
     return selected.ok
 
 
-def make_redirect_plan(location: str, query: str, method: str, policy: HeaderPolicy) -> Plan:
+def make_redirect_plan(location: str, query: bytes, method: str, policy: HeaderPolicy) -> Plan:
     """302 to a reference relative to the path that was asked for, with its query (RFC 9110 15.4.3)."""
-    extra = ((name, value) for name, value in policy.extra)
+    origin = (("access-control-allow-origin", "*"),) if policy.allow_all_origins else ()
+    extra = (*origin, *policy.extra)
     if method not in ("GET", "HEAD"):
         return Plan(405, Headers((("allow", "GET, HEAD"), ("content-length", "0"), *extra)))
     # What a client put into the query is a URL's characters or is made so: no field value breaks out of its line.
