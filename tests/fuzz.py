@@ -31,7 +31,6 @@ from django_asyncstatic.index import (
     TIMES_NAME,
     VERSION,
     InvalidIndex,
-    Resource,
     StaticIndex,
 )
 from django_asyncstatic.serving.contents import SMALL_SIZE
@@ -176,7 +175,7 @@ def damage(rng: random.Random, good: bytes) -> bytes:
 
 #: What has a meaning in a line.
 JSON_BYTES = tuple(bytes([byte]) for byte in b'\n\t"09-[]{},%')
-JSON_VALUES = (
+JSON_VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 5, 1.5, 1e300, "", "text", "\u2603", "\ud800", "a\r\nb: c"),
     *([], [[]], {}, {"as": "text.txt"}),
 )
@@ -237,7 +236,7 @@ def mutate_json(rng: random.Random, value: Any) -> Any:
     )
 
 
-def is_well_formed(resource: Resource) -> bool:
+def is_well_formed(resource: Any) -> bool:
     """Whether what an index said makes headers and a file: the types that the annotations promise."""
     modified, kind = resource.last_modified, resource.media_type
     return (

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from django_asyncstatic.index import INDEX_NAME, TIMES_FORMAT, TIMES_NAME, VERSION, InvalidIndex, StaticIndex
+from django_asyncstatic.index import TIMES_FORMAT, TIMES_NAME, VERSION, InvalidIndex, StaticIndex
 from django_asyncstatic.serving.fields import fields_from_headers
 from django_asyncstatic.serving.headers import HeaderPolicy
 from django_asyncstatic.serving.plans import PreparedResource, make_plan
@@ -228,10 +228,29 @@ DAMAGED_LINES: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("line", DAMAGED_LINES.values(), ids=DAMAGED_LINES)
-@pytest.mark.xfail(strict=True, reason="StaticIndex.get does not look at the types of what a line says")
+#: Of these ``StaticIndex.get`` makes a resource, whose first request is an error 500, or raises something else.
+NOT_TOLD_YET = frozenset(
+    {
+        "type on two lines",
+        "type with a snowman",
+        "digest in a list",
+        "digest that ends the tag",
+        "size below 0",
+        "immutable as text",
+        "deeper than Python",
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(line, id=name, marks=[pytest.mark.xfail(strict=True)] if name in NOT_TOLD_YET else [])
+        for name, line in DAMAGED_LINES.items()
+    ],
+)
 def test_a_line_of_the_wrong_types_is_told_as_damage(line: str) -> None:
-    """It "raises InvalidIndex for a line that was damaged"; else the first request for the name is an error 500."""
+    """It "raises InvalidIndex for a line that was damaged although the file has its length"."""
     with pytest.raises(InvalidIndex):
         StaticIndex(fuzz.index_of_lines({"text.txt": line})).get("text.txt")
 
@@ -247,10 +266,7 @@ def test_a_header_deeper_than_python_can_read_is_told_as_damage() -> None:
 def test_damaged_times_mean_no_last_modified(tmp_path: Path, damage: bytes) -> None:
     """ "Absent or damaged: Last-Modified is then not sent" (``Times.load``); not: a file that cannot be served."""
     collect(tmp_path)
-    file = tmp_path / INDEX_NAME
-    found = StaticIndex.load(file).get("text.txt")
-    assert found is not None
-    line = found.identity.digest.encode() + b"\t" + damage + b"\n"
+    line = b"text.txt\t" + damage + b"\n"
     header = {"format": TIMES_FORMAT, "version": VERSION, "count": 1, "size": len(line), "default": None}
     (tmp_path / TIMES_NAME).write_bytes(json.dumps(header).encode() + b"\n" + line)
     response = ask_wsgi(StaticWSGI(root=tmp_path, prefix=PREFIX), "GET", PREFIX + "text.txt")
