@@ -36,6 +36,9 @@ VERSION = 1
 DIGEST_DIGITS = 32
 
 
+#: The last second of the year 9999, the last that HTTP's dates can say.
+LATEST_TIME = 253_402_300_799
+
 #: Bytes of a block of lines, of which the first key is known: searching one takes about two microseconds.
 BLOCK_SIZE = 4096
 
@@ -118,7 +121,7 @@ class _Lines:
         end = data.find(b"\n")
         try:
             header = json.loads(data[:end] if end > 0 else b"")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidIndex(f"{what} does not start with a header line: run collectstatic again.") from error
         if not isinstance(header, dict) or header.get("format") != format_name:
             raise InvalidIndex(f"{what} is not of the format {format_name}: run collectstatic again.")
@@ -180,6 +183,12 @@ def _encode_lines(format_name: str, lines: dict[bytes, bytes], header: Mapping[s
         **header,
     }
     return json.dumps(head, ensure_ascii=False).encode() + b"\n" + body
+
+
+#: What may stand in a line: nothing that could break out of a header field.
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(rf"[0-9a-f]{{{DIGEST_DIGITS}}}")
 
 
 # --- the index -----------------------------------------------------------------------------------------------
@@ -246,34 +255,42 @@ class StaticIndex:
                 found = self._resource(line["as"], json.loads(target.decode()))
                 return replace(found, path=path, immutable=False, last_modified=self._time(path))
             return self._resource(path, line)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise InvalidIndex(f"The index has a damaged line for {path!r}: run collectstatic again.") from error
 
     def _resource(self, path: str, line: dict[str, Any]) -> Resource:
-        file, kind, size, sha256_digits = line.get("file", path), line["type"], line["size"], line["sha256"]
-        if not (isinstance(file, str) and isinstance(kind, str) and isinstance(size, int)):
-            raise TypeError(line)
-        digest = sha256_digits[:DIGEST_DIGITS]
-        representations = [Representation(None, file, size, strong_etag(digest), digest)]
-        for token, coded_size, coded_digest in line.get("codings", ()):
-            if not (isinstance(coded_size, int) and isinstance(coded_digest, str)):
-                raise TypeError(line)
+        file, kind, sha256 = line.get("file", path), line["type"], line["sha256"]
+        immutable = line.get("immutable", False)
+        if not (
+            isinstance(file, str)
+            and isinstance(immutable, bool)
+            and _MEDIA_TYPE.fullmatch(kind)
+            and _SHA256.fullmatch(sha256)
+        ):
+            raise ValueError(line)
+        representations = [_representation(None, file, line["size"], sha256[:DIGEST_DIGITS])]
+        for token, size, digest in line.get("codings", ()):
             if token in CODINGS:  # a coding that this release does not know is not offered
-                coded_file, etag = file + CODINGS[token].suffix, strong_etag(coded_digest)
-                representations.append(Representation(token, coded_file, coded_size, etag, coded_digest))
+                representations.append(_representation(token, file + CODINGS[token].suffix, size, digest))
         return Resource(
             path=path,
             media_type=kind,
             representations=tuple(representations),
-            immutable=line.get("immutable", False),
+            immutable=immutable,
             last_modified=self._time(path),
-            sha256=sha256_digits,
+            sha256=sha256,
         )
 
     def _time(self, path: str) -> int | None:
         if self._times is None:
             self._times = Times.load(self._times_file)
         return self._times.get(path)
+
+
+def _representation(coding: str | None, file: str, size: Any, digest: Any) -> Representation:
+    if type(size) is not int or size < 0 or not _DIGEST.fullmatch(digest):
+        raise ValueError((size, digest))
+    return Representation(coding, file, size, strong_etag(digest), digest)
 
 
 def encode_index(
@@ -329,7 +346,8 @@ class Times:
 
     def get(self, path: str) -> int | None:
         found = self._lines.find(_encode_key(path))
-        return self._default if found is None else int(found)
+        time = self._default if found is None else int(found) if found.isdigit() else None
+        return time if isinstance(time, int) and 0 <= time <= LATEST_TIME else None
 
 
 def encode_times(times: Mapping[str, int]) -> bytes:

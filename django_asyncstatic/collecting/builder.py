@@ -12,6 +12,7 @@ from pathlib import Path
 from django_asyncstatic import __version__
 from django_asyncstatic.collecting.compression import Built, CollectError, Compression, build_resource
 from django_asyncstatic.index import (
+    LATEST_TIME,
     TIMES_NAME,
     InvalidIndex,
     Resource,
@@ -20,9 +21,6 @@ from django_asyncstatic.index import (
     encode_index,
     encode_times,
 )
-
-#: The last second of the year 9999, the last that HTTP's dates can say.
-LATEST = 253_402_300_799
 
 #: Writes a file of this name beside the manifest.
 Write = Callable[[str, bytes], None]
@@ -135,7 +133,7 @@ def _now() -> int:
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if not given:
         return int(time.time())
-    if not (given.isascii() and given.isdigit() and int(given[:20]) <= LATEST):
+    if not (given.isascii() and given.isdigit() and int(given[:20]) <= LATEST_TIME):
         raise CollectError(
             f"SOURCE_DATE_EPOCH is {given!r} in the environment; it has to be a number of seconds since 1970."
         )

@@ -22,7 +22,8 @@ READ = (
     "range",
 )
 
-_FROM_SCOPE = {field.encode(): field for field in READ}
+# The ASGI specification wants lower case of servers, but does not require it.
+_FROM_SCOPE = {spelling.encode(): field for field in READ for spelling in (field, field.title(), field.upper())}
 _FROM_ENVIRON = tuple(("HTTP_" + field.upper().replace("-", "_"), field) for field in READ)
 
 Fields = Mapping[str, str]

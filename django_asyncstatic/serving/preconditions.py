@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from django.utils.http import parse_http_date_safe
-
+from django_asyncstatic.serving.dates import parse_date
 from django_asyncstatic.serving.fields import Fields
 
 # 8.8.3: entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE. Field values arrive as Latin-1, obs-text included.
@@ -35,7 +34,7 @@ def evaluate(fields: Fields, etag: str, last_modified: int | None) -> Outcome:
         last_modified is not None
         and (field := fields.get("if-unmodified-since")) is not None
         # 13.1.4: a date that is not valid is ignored.
-        and (date := _date(field)) is not None
+        and (date := parse_date(field)) is not None
         and last_modified > date
     ):
         return Outcome.FAILED
@@ -46,7 +45,7 @@ def evaluate(fields: Fields, etag: str, last_modified: int | None) -> Outcome:
     elif (
         last_modified is not None
         and (field := fields.get("if-modified-since")) is not None
-        and (date := _date(field)) is not None
+        and (date := parse_date(field)) is not None
         and last_modified <= date
     ):
         return Outcome.NOT_MODIFIED
@@ -78,7 +77,3 @@ def _matches(field: str, etag: str, *, strongly: bool) -> bool:
         return etag in tags
     opaque = etag.removeprefix("W/")
     return any(tag.removeprefix("W/") == opaque for tag in tags)
-
-
-def _date(field: str) -> int | None:
-    return parse_http_date_safe(field) if field.isascii() else None
