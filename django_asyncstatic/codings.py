@@ -7,15 +7,13 @@ worker that only serves never loads them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 #: RFC 9659: a decoder of ``zstd`` need not support a window above 8 MiB.
 ZSTD_WINDOW_LOG = 23
 
 
-@dataclass(frozen=True, slots=True)
-class ContentCoding:
+class ContentCoding(NamedTuple):
     """One content coding.
 
     ``encode(data, level)`` and ``decode(data)`` take and return whole bodies; ``decode`` raises

@@ -19,10 +19,9 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django_asyncstatic.codings import CODINGS
 
@@ -47,8 +46,7 @@ class InvalidIndex(ValueError):
     """An index that cannot be used. The message says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Representation:
+class Representation(NamedTuple):
     """One stored form of a resource (RFC 9110 3.2).
 
     ``coding`` is a content coding's token, ``None`` for identity; ``file`` a name relative to the root;
@@ -63,8 +61,7 @@ class Representation:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(NamedTuple):
     """What a URL path names: its representations, identity first, and what they have in common.
 
     ``path`` is relative to the URL prefix and decoded; ``last_modified`` is in seconds since the epoch;
@@ -253,7 +250,7 @@ class StaticIndex:
                 if target is None:
                     return None
                 found = self._resource(line["as"], json.loads(target.decode()))
-                return replace(found, path=path, immutable=False, last_modified=self._time(path))
+                return found._replace(path=path, immutable=False, last_modified=self._time(path))
             return self._resource(path, line)
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise InvalidIndex(f"The index has a damaged line for {path!r}: run collectstatic again.") from error

@@ -10,8 +10,8 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from django_asyncstatic.codings import CODINGS, SUFFIXES
 from django_asyncstatic.index import INDEX_NAME, TIMES_NAME, Representation, Resource
@@ -25,8 +25,7 @@ FileFacts = tuple[int, int]
 PRIVATE_NAMES = frozenset({INDEX_NAME, TIMES_NAME, "staticfiles.json"})
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(NamedTuple):
     """A name that a scan left out, relative to the root, and why."""
 
     name: str

@@ -10,16 +10,15 @@ import logging
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from django_asyncstatic.index import INDEX_NAME, InvalidIndex, Resource, ResourceIndex, StaticIndex
 from django_asyncstatic.live import PRIVATE_NAMES, LiveDirectory, ScannedIndex
 from django_asyncstatic.serving.contents import MEMORY_SIZE, Contents
-from django_asyncstatic.serving.headers import HeaderPolicy, immutable_file_test
+from django_asyncstatic.serving.headers import HeaderPolicy, check_policy, immutable_file_test
 from django_asyncstatic.serving.mounts import MountOptions, Site
 
 logger = logging.getLogger("django_asyncstatic")
@@ -34,16 +33,15 @@ REFRESH_INTERVAL = 0.25
 _NAMED = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where collected files and their index are. ``index`` may be absent, ``root`` ``None`` if nothing is local.
+class Place(NamedTuple):
+    """Where collected files and their index are. ``index_file`` may be absent, ``root`` ``None`` if nothing is local.
 
     ``hint`` ends the log line that is written when there is no index. ``private`` are the names, relative to the root,
     of files that the collect wrote for itself.
     """
 
     root: Path | None
-    index: Path | None
+    index_file: Path | None
     hint: str = "Run collectstatic with a storage of django_asyncstatic.storage."
     private: frozenset[str] = PRIVATE_NAMES
 
@@ -129,12 +127,12 @@ class IndexLoader:
             return self._loaded
 
     def _load(self, place: Place) -> ResourceIndex:
-        if place.index is not None:
-            self._signature = _signature(place.index)
+        if place.index_file is not None:
+            self._signature = _signature(place.index_file)
             try:
-                return StaticIndex.load(place.index)
+                return StaticIndex.load(place.index_file)
             except (FileNotFoundError, NotADirectoryError):
-                logger.warning("No index at %s: scanning the directory instead. %s", place.index, place.hint)
+                logger.warning("No index at %s: scanning the directory instead. %s", place.index_file, place.hint)
             except (OSError, InvalidIndex) as error:
                 self._complain(f"{_sentence(error)} Scanning the directory instead.", error)
         elif place.root is not None:
@@ -155,14 +153,14 @@ class IndexLoader:
         try:
             self._next_look = monotonic() + self._interval
             place, loaded = self._place, self._loaded
-            if place is None or place.index is None or loaded is None:
+            if place is None or place.index_file is None or loaded is None:
                 return
-            signature = _signature(place.index)
+            signature = _signature(place.index_file)
             if signature is None or signature == self._signature:
                 return
             self._signature = signature
             try:
-                self._loaded = (StaticIndex.load(place.index), loaded[1])
+                self._loaded = (StaticIndex.load(place.index_file), loaded[1])
             except (OSError, InvalidIndex) as error:
                 self._complain(f"{_sentence(error)} The index loaded before stays in use.", error)
         finally:
@@ -246,7 +244,7 @@ def make_site(
     options = MountOptions("index.html" if index_file is True else index_file or None, dotfiles)
     if callable(rule := headers.get("immutable_file_test")) is False:
         headers["immutable_file_test"] = immutable_file_test(rule)
-    site = Site(HeaderPolicy(**headers), options=options)
+    site = Site(check_policy(HeaderPolicy(**headers)), options=options)
     if root is not None:
         add_directory(site, root, prefix, index=index, live=live)
     return site

@@ -6,7 +6,6 @@ collectstatic ends by writing, in this order, the files and their compressed rep
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import os
@@ -164,6 +163,8 @@ def _levels(codings: Iterable[str], levels: Mapping[str, Any]) -> dict[str, int]
     where = 'STORAGES["staticfiles"]["OPTIONS"]'
     for token in [*chosen, *levels]:
         if token not in CODINGS:
+            import difflib  # for an error only: a worker that starts has no use for it
+
             near = difflib.get_close_matches(str(token), CODINGS, 1, cutoff=0.3)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ImproperlyConfigured(

@@ -73,7 +73,7 @@ HASHED = {"css/site.css": "css/site.4b2f9ae1c2d3.css"}
 
 # --- requests ------------------------------------------------------------------------------------------------
 
-METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "TRACE", "get", "PURGE", "M-SEARCH", "")
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "TRACE", "get", "PURGE", "M-SEARCH", "GET ", "G\xcbT", "")
 
 _TAGS = (
     "{etag}",
@@ -247,8 +247,7 @@ class World:
         }
         for name, known in self.known.items():
             assert known.bodies[None] == FILES[name]
-        self.wsgi = StaticWSGI(root=root, prefix=PREFIX)
-        self.asgi = StaticASGI(root=root, prefix=PREFIX)
+        self.wrappers = Wrappers(root)
         self._runner = asyncio.Runner()
 
     @classmethod
@@ -314,7 +313,7 @@ class World:
 
     def ask(self, request: Request) -> dict[str, Response]:
         """The answers of all edges by name. Each goes through a checker of its protocol."""
-        answers = ask_edges(self, self.wsgi, self.asgi, request)
+        answers = ask_edges(self, Wrappers(self.root), self.wrappers, request)
         known = self.find(request)
         if known is not None:
             answers["plan"] = self.ask_plan(known, request)
@@ -373,15 +372,25 @@ def _strftime(seconds: int, form: str) -> str:
 # --- the edges -----------------------------------------------------------------------------------------------
 
 
-def ask_edges(world: World, wsgi: StaticWSGI, asgi: StaticASGI, request: Request) -> dict[str, Response]:
-    """A request to both wrappers, with and without what a server can do itself."""
-    answers = {}
-    for name, extra in (("wsgi", {}), ("wsgi with a file wrapper", {"wsgi.file_wrapper": FileWrapper})):
-        answers[name] = ask_checked_wsgi(wsgi, request, **extra)
-    advertised: tuple[tuple[str, dict[str, Any]], ...] = (("asgi", {}), ("asgi with pathsend", {PATHSEND: {}}))
-    for name, extensions in advertised:
-        for path in decoded_paths(request):
-            answer = world.run(aask_checked_asgi(asgi, request, path, extensions=extensions))
+class Wrappers:
+    """The two wrappers around nothing, with a root of their own."""
+
+    def __init__(self, root: Path, **arguments: Any) -> None:
+        self.wsgi = StaticWSGI(root=root, prefix=PREFIX, **arguments)
+        self.asgi = StaticASGI(root=root, prefix=PREFIX, **arguments)
+
+
+def ask_edges(world: World, cold: Wrappers, warm: Wrappers, request: Request) -> dict[str, Response]:
+    """A request to wrappers that were never asked; and to others, below a server that sends files itself."""
+    answers = {
+        "wsgi": ask_checked_wsgi(cold.wsgi, request),
+        "wsgi with a file wrapper": ask_checked_wsgi(warm.wsgi, request, **{"wsgi.file_wrapper": FileWrapper}),
+    }
+    for path in decoded_paths(request):
+        for name, answer in (
+            ("asgi", world.run(aask_checked_asgi(cold.asgi, request, path))),
+            ("asgi with pathsend", world.run(aask_checked_asgi(warm.asgi, request, path, extensions={PATHSEND: {}}))),
+        ):
             assert answers.setdefault(name, answer) == answer, f"{name}: {path!r} has an answer of its own"
     return answers
 

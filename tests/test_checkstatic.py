@@ -115,7 +115,6 @@ def test_a_representation_that_was_indexed_but_does_not_decode_is_found(
     index = StaticIndex.load(own_root / INDEX_NAME)
     resource = index.get(file.relative_to(own_root).as_posix())
     assert resource is not None
-    from dataclasses import replace
     from hashlib import sha256
 
     digest = sha256(data).hexdigest()[:32]
@@ -123,7 +122,7 @@ def test_a_representation_that_was_indexed_but_does_not_decode_is_found(
     coded = Representation("br", name, len(data), strong_etag(digest), digest)
     (own_root / name).write_bytes(data)
     (own_root / INDEX_NAME).write_bytes(
-        encode_index([replace(resource, representations=(resource.identity, coded))], {})
+        encode_index([resource._replace(representations=(resource.identity, coded))], {})
     )
     messages = [message for found_id, message in found("drift") if found_id == "E003"]
     assert len(messages) == 1

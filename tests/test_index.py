@@ -29,7 +29,7 @@ paths = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3
 def make_resource(path: str, sha256: str = "ab" * 32, size: int = 5, **more: object) -> Resource:
     digest = sha256[:32]
     identity = Representation(None, path, size, strong_etag(digest), digest)
-    coded = Representation("br", path + ".br", size - 2, strong_etag("cd" * 16), "cd" * 16)
+    coded = Representation("br", path + ".br", max(size - 2, 0), strong_etag("cd" * 16), "cd" * 16)
     return Resource(path, "text/css", (identity, coded), sha256=sha256, **more)  # type: ignore[arg-type]
 
 

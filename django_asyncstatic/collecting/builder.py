@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from django_asyncstatic import __version__
@@ -159,7 +159,7 @@ def _indexable(root: Path, names: Mapping[str, str]) -> tuple[dict[str, str], tu
 def _as_far_as_there(root: Path, resource: Resource) -> Resource | None:
     """The resource with those of its representations whose files are still there; ``None`` without identity."""
     there = tuple(each for each in resource.representations if _has_size(root / each.file, each.size))
-    return replace(resource, representations=there) if resource.identity in there else None
+    return resource._replace(representations=there) if resource.identity in there else None
 
 
 def _has_size(file: Path, size: int) -> bool:

@@ -44,17 +44,17 @@ def check_index() -> Iterator[Finding]:
         yield Finding("asyncstatic.E014", f"STATIC_ROOT {what}.", COLLECT, At(str(place.root)))
         return
     try:
-        _load(place.index)
+        _load(place.index_file)
     except FileNotFoundError:
         yield from _without_index(place)
     except (OSError, InvalidIndex) as error:
-        yield Finding("asyncstatic.E001", str(error), COLLECT, At(str(place.index)))
+        yield Finding("asyncstatic.E001", str(error), COLLECT, At(str(place.index_file)))
 
 
 def _without_index(place: Place) -> Iterator[Finding]:
     root, backend = place.root, conf.storage_backend()
     assert root is not None
-    if conf.makes_index() and place.index is None:
+    if conf.makes_index() and place.index_file is None:
         yield Finding(
             "asyncstatic.E001", f"The index for {root} cannot be reached: it is scanned at start.", place.hint
         )
@@ -83,7 +83,7 @@ def _without_index(place: Place) -> Iterator[Finding]:
 def check_files() -> Iterator[Finding]:
     """E002, E003: the index against the disk. Every file is read, every representation decoded."""
     place = conf.place()
-    index = _usable_index(place.index)
+    index = _usable_index(place.index_file)
     if index is None or place.root is None:
         return
     for path in index:
@@ -132,13 +132,13 @@ def _read(root: Path, representation: Representation) -> tuple[bytes | None, str
 def check_manifest() -> Iterator[Finding]:
     """E005: the index against Django's manifest, from which templates take their names."""
     place = conf.place()
-    index = _usable_index(place.index)
-    if index is None or place.index is None:
+    index = _usable_index(place.index_file)
+    if index is None or place.index_file is None:
         return
     manifest_name = conf.manifest_name()
     if manifest_name is None:
         return
-    manifest = place.index.with_name(manifest_name)
+    manifest = place.index_file.with_name(manifest_name)
     try:
         names: dict[str, str] = json.loads(manifest.read_bytes())["paths"]
     except FileNotFoundError:

@@ -9,31 +9,31 @@ from __future__ import annotations
 import re
 from calendar import timegm
 from datetime import UTC, datetime
+from functools import cache
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _LONG_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-_DAY, _LONG_DAY = "|".join(_DAYS), "|".join(_LONG_DAYS)
-_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})"
-# The last second may be a leap second.
-_TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-5][0-9]|60)"
-_DATE = re.compile(
-    rf"(?:{_DAY}), (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT"  # IMF-fixdate
-)
-_OBSOLETE = (
-    re.compile(rf"(?:{_LONG_DAY}), (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT"),  # RFC 850
-    re.compile(rf"(?:{_DAY}) {_MONTH} (?P<day>[0-9]{{2}}| [0-9]) {_TIME} (?P<year>[0-9]{{4}})"),  # asctime
-)
+
+@cache
+def _formats() -> tuple[re.Pattern[str], ...]:
+    """IMF-fixdate, RFC 850, asctime. Compiled when a date is first asked about: browsers that have a tag send none."""
+    day, long_day = "|".join(_DAYS), "|".join(_LONG_DAYS)
+    month = rf"(?P<month>{'|'.join(_MONTHS)})"
+    time = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-5][0-9]|60)"  # 60: a leap second
+    return (
+        re.compile(rf"(?:{day}), (?P<day>[0-9]{{2}}) {month} (?P<year>[0-9]{{4}}) {time} GMT"),
+        re.compile(rf"(?:{long_day}), (?P<day>[0-9]{{2}})-{month}-(?P<year>[0-9]{{2}}) {time} GMT"),
+        re.compile(rf"(?:{day}) {month} (?P<day>[0-9]{{2}}| [0-9]) {time} (?P<year>[0-9]{{4}})"),
+    )
 
 
 def parse_date(field: str) -> int | None:
     """Seconds since the epoch, or ``None`` for what is not a valid date."""
-    match = _DATE.fullmatch(field)
+    match = next((found for pattern in _formats() if (found := pattern.fullmatch(field))), None)
     if match is None:
-        match = next((found for pattern in _OBSOLETE if (found := pattern.fullmatch(field))), None)
-        if match is None:
-            return None
+        return None
     month = _MONTHS.index(match["month"]) + 1
     day, hour, minute, second = (int(match[name]) for name in ("day", "hour", "minute", "second"))
     year = int(match["year"])

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.http import http_date
 
@@ -68,8 +67,7 @@ class Headers:
         return f"Headers({self.pairs!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderPolicy:
+class HeaderPolicy(NamedTuple):
     """What settings say of headers.
 
     ``max_age`` is in seconds, for resources that are not immutable; ``None`` sends no Cache-Control for
@@ -87,12 +85,15 @@ class HeaderPolicy:
     add_headers_function: Callable[[Any, str, str], object] | None = None
     extra: Pairs = ()
 
-    def __post_init__(self) -> None:
-        if not _CHARSET.fullmatch(self.charset):
-            raise ValueError(f"charset is {self.charset!r}; it has to be the name of a charset, or empty.")
-        max_age: Any = self.max_age  # whatever the caller's annotations say
-        if max_age is not None and (not isinstance(max_age, int) or max_age < 0):
-            raise ValueError(f"max_age is {max_age!r}; it has to be a number of seconds, 0 or more, or None.")
+
+def check_policy(policy: HeaderPolicy) -> HeaderPolicy:
+    """The policy, if its values can be meant. Raises ``ValueError``."""
+    if not _CHARSET.fullmatch(policy.charset):
+        raise ValueError(f"charset is {policy.charset!r}; it has to be the name of a charset, or empty.")
+    max_age: Any = policy.max_age  # whatever the caller's annotations say
+    if max_age is not None and (not isinstance(max_age, int) or max_age < 0):
+        raise ValueError(f"max_age is {max_age!r}; it has to be a number of seconds, 0 or more, or None.")
+    return policy
 
 
 def immutable_file_test(rule: str | Callable[[str, str], bool] | None) -> Callable[[str, str], bool] | None:

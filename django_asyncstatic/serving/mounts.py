@@ -6,7 +6,6 @@ What is computed per resource is kept here, bounded, and dropped when the index 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 from urllib.parse import quote
@@ -47,8 +46,7 @@ class Source(Protocol):
         """Look for a newer index now, though not at every call; whether there is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class MountOptions:
+class MountOptions(NamedTuple):
     """What a mount does beyond serving names that the index has.
 
     ``index_file`` (``index.html``) is served for a path that ends with a slash; the path without the slash, and the one
@@ -60,8 +58,7 @@ class MountOptions:
     dotfiles: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Redirect:
+class Redirect(NamedTuple):
     """Where else a resource is, relative to the path that was asked for."""
 
     location: str
@@ -209,7 +206,7 @@ class Site:
             self._secure_mounts = self._mounts
         else:
             policy, secure_policy = (
-                replace(self.policy, extra=extra) for extra in (self.security.headers, self.security.secure_headers)
+                self.policy._replace(extra=extra) for extra in (self.security.headers, self.security.secure_headers)
             )
             self._mounts.insert(0, Mount(prefix, source, policy, self.options))
             self._secure_mounts.insert(0, Mount(prefix, source, secure_policy, self.options))

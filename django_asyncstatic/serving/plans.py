@@ -6,7 +6,7 @@ The order of decisions is that of RFC 9110 13.2.2. A plan says what to send and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 from django_asyncstatic.index import Representation, Resource
@@ -31,8 +31,7 @@ ALLOWED_METHODS = "GET, HEAD, OPTIONS"
 PREFLIGHT_MAX_AGE = 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """Bytes that are not open yet: a half-open slice of a representation's file."""
 
     representation: Representation
@@ -48,8 +47,7 @@ class Content:
         return self.stop - self.start
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What to answer. ``content`` is ``None`` where no body is sent (304, HEAD, errors)."""
 
     status: int
@@ -57,8 +55,7 @@ class Plan:
     content: Content | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedRepresentation:
+class PreparedRepresentation(NamedTuple):
     """The plans of one representation that do not depend on the request any further."""
 
     representation: Representation

@@ -6,7 +6,7 @@ Pure. One range is honoured; several, another unit and anything malformed are ig
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # 14.1.1 and 14.1.2, one range only. ASCII digits: int() would take others, signs and underscores too.
 _BYTES_RANGE = re.compile(r"bytes[ \t]*=[ \t,]*([0-9]*)-([0-9]*)[ \t,]*", re.IGNORECASE | re.ASCII)
@@ -15,8 +15,7 @@ _BYTES_RANGE = re.compile(r"bytes[ \t]*=[ \t,]*([0-9]*)-([0-9]*)[ \t,]*", re.IGN
 _FAR = 10**18
 
 
-@dataclass(frozen=True, slots=True)
-class ByteRange:
+class ByteRange(NamedTuple):
     """Half open: ``stop`` is the first byte that is not in it."""
 
     start: int

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django_asyncstatic.serving.headers import Pairs
 
 
-@dataclass(frozen=True, slots=True)
-class SecurityPolicy:
+class SecurityPolicy(NamedTuple):
     """Two prepared sets of headers, chosen by scheme, and when to leave the request to the application.
 
     ``proxy_header`` is SECURE_PROXY_SSL_HEADER: a lower-case field name and the value that means https.
