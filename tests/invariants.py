@@ -10,6 +10,7 @@ is known of the resource only once it is collected; :meth:`World.fill` puts it i
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import re
 import warnings
@@ -41,6 +42,8 @@ from tests.edges import Response, aask_asgi, ask_wsgi, make_scope
 from tests.protocol import CheckedASGI
 
 PREFIX = "/static/"
+#: When all files were modified and collected, so that the same seed makes the same headers.
+MODIFIED = 1_750_000_000
 LARGE_SIZE = 700_001
 
 
@@ -264,7 +267,9 @@ class World:
         write_files(root)
         for name in ("text.txt", "css/site.css", "large/letters.txt"):
             for coding in CODINGS.values():
-                (root / (name + coding.suffix)).write_bytes(coding.encode(FILES[name], 1))
+                coded = root / (name + coding.suffix)
+                coded.write_bytes(coding.encode(FILES[name], 1))
+                os.utime(coded, (MODIFIED, MODIFIED))
         (root / "archive.txt.gz").unlink()  # what looks like a representation is taken for one
         index = ScannedIndex(root)
         found = {name: index.get(name) for name in FILES}
@@ -343,6 +348,7 @@ def write_files(root: Path) -> None:
     for name, data in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
+        os.utime(root / name, (MODIFIED, MODIFIED))
 
 
 def collect(root: Path) -> None:
@@ -353,14 +359,15 @@ def collect(root: Path) -> None:
         (root / name).write_bytes(data)
 
     names = {name: HASHED.get(name, name) for name in FILES if name not in HASHED.values()}
-    build_release(
-        root,
-        names,
-        Compression({"gzip": 1, "br": 1, "zstd": 1}),
-        Previous.load(None, None),
-        write,
-        index_name=INDEX_NAME,
-    )
+    compression = Compression({"gzip": 1, "br": 1, "zstd": 1})
+    before = os.environ.get("SOURCE_DATE_EPOCH")
+    os.environ["SOURCE_DATE_EPOCH"] = str(MODIFIED)
+    try:
+        build_release(root, names, compression, Previous.load(None, None), write, index_name=INDEX_NAME)
+    finally:
+        del os.environ["SOURCE_DATE_EPOCH"]
+        if before is not None:
+            os.environ["SOURCE_DATE_EPOCH"] = before
 
 
 def _strftime(seconds: int, form: str) -> str:

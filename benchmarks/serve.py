@@ -1,0 +1,270 @@
+#!/usr/bin/env python
+"""Measures serving: processor time and requests a second for small and larger files, and for a 304.
+
+    python benchmarks/serve.py [--rounds 5] [--seconds 4] [--only wrapper uvicorn/limit ...] [--quick]
+
+One worker on one core, wrk with 64 connections that are kept alive on the other. In each round every row is
+started anew and answers every request: a 2 kB stylesheet, a 90 kB script, and the stylesheet for a client
+that has it. The processor time of the server's processes, user and system, is the steadier figure;
+requests a second depend on what else the machine does.
+
+A new row is a line of :data:`ROWS`, a new server a line in ``servers.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from fixture import LARGE, SMALL, Tree, content, make_tree  # noqa: E402
+from servers import Application, Running, cores, is_installed, pinned, running  # noqa: E402
+from tables import describe_environment, format_table, median, spread  # noqa: E402
+
+CONNECTIONS = 64
+
+#: URLs of the site whose files are asked for: as many as a small site has.
+URLS = 1_000
+
+#: The wrapper of ours on uvicorn takes at most so many times the limit's processor time, …
+WRAPPER_TARGET = 1.15
+#: … and the middleware at most so many microseconds more than an empty one.
+MIDDLEWARE_TARGET = 25.0
+
+OUR_STORAGE = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
+
+LIMIT = Application("limit", asgi="project.limit.asgi", wsgi="project.limit.wsgi")
+FLOOR = Application("floor", middleware=("project.floor.constant",))
+OUR_WRAPPER = Application(
+    "wrapper: ours",
+    asgi="django_asyncstatic.asgi.get_asgi_application",
+    wsgi="django_asyncstatic.wsgi.get_wsgi_application",
+    storage=OUR_STORAGE,
+    apps=("django_asyncstatic",),
+)
+SERVESTATIC_WRAPPER = Application(
+    "wrapper: ServeStatic",
+    asgi="project.peers.servestatic_asgi",
+    wsgi="project.peers.servestatic_wsgi",
+    needs="servestatic",
+)
+WHITENOISE_WRAPPER = Application(
+    "wrapper: WhiteNoise",
+    wsgi="project.peers.whitenoise_wsgi",
+    needs="whitenoise",
+)
+OUR_MIDDLEWARE = Application(
+    "middleware: ours",
+    middleware=("django_asyncstatic.middleware.AsyncStaticMiddleware",),
+    storage=OUR_STORAGE,
+    apps=("django_asyncstatic",),
+)
+SERVESTATIC_MIDDLEWARE = Application(
+    "middleware: ServeStatic",
+    middleware=("servestatic.middleware.ServeStaticMiddleware",),
+    storage="servestatic.storage.CompressedManifestStaticFilesStorage",
+    apps=("servestatic",),
+    manifest_with_stats=True,
+    needs="servestatic",
+)
+WHITENOISE_MIDDLEWARE = Application(
+    "middleware: WhiteNoise",
+    middleware=("whitenoise.middleware.WhiteNoiseMiddleware",),
+    storage="whitenoise.storage.CompressedManifestStaticFilesStorage",
+    needs="whitenoise",
+)
+
+#: Server and application. The first of a server is what the others are compared with.
+ROWS: tuple[tuple[str, Application], ...] = (
+    ("uvicorn", LIMIT),
+    ("uvicorn", OUR_WRAPPER),
+    ("uvicorn", SERVESTATIC_WRAPPER),
+    ("uvicorn", FLOOR),
+    ("uvicorn", OUR_MIDDLEWARE),
+    ("uvicorn", SERVESTATIC_MIDDLEWARE),
+    ("uvicorn", WHITENOISE_MIDDLEWARE),
+    ("granian-asgi", LIMIT),
+    ("granian-asgi", OUR_WRAPPER),
+    ("granian-asgi", SERVESTATIC_WRAPPER),
+    ("granian-wsgi", LIMIT),
+    ("granian-wsgi", OUR_WRAPPER),
+    ("granian-wsgi", SERVESTATIC_WRAPPER),
+    ("granian-wsgi", WHITENOISE_WRAPPER),
+    ("gunicorn", LIMIT),
+    ("gunicorn", OUR_WRAPPER),
+    ("gunicorn", SERVESTATIC_WRAPPER),
+    ("gunicorn", WHITENOISE_WRAPPER),
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is asked for: a file, and with the validator of an earlier answer or without."""
+
+    label: str
+    name: str
+    is_conditional: bool = False
+
+
+KINDS = (
+    Kind("2 kB", SMALL),
+    Kind("90 kB", LARGE),
+    Kind("304", SMALL, is_conditional=True),
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Microseconds of processor time for a request, and requests a second."""
+
+    cpu: float
+    rate: float
+
+
+# --- one measurement -----------------------------------------------------------------------------------------
+
+
+def measure(server: Running, application: Application, tree: Tree, kind: Kind, seconds: int) -> Sample:
+    """Ask once and look at the answer, then let wrk ask for so many seconds."""
+    path, headers = _request(server, application, tree, kind)
+    address = f"http://127.0.0.1:{server.port}{path}"
+    given = [part for name, value in headers for part in ("-H", f"{name}: {value}")]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *given, address]
+    before = server.cpu_seconds()
+    output = subprocess.check_output(pinned(cores()[1], command), text=True)
+    used = server.cpu_seconds() - before
+    if failed := re.search(r"Socket errors: .*|Non-2xx or 3xx responses: .*", output):
+        raise RuntimeError(f"{server.process.args}: {kind.label}: {failed[0]}")
+    requests = int(_find(r"(\d+) requests in", output))
+    return Sample(used / requests * 1e6, float(_find(r"Requests/sec: +([\d.]+)", output)))
+
+
+def _find(pattern: str, output: str) -> str:
+    found = re.search(pattern, output)
+    if found is None:
+        raise RuntimeError(f"wrk said:\n{output}")
+    return found[1]
+
+
+def _request(server: Running, application: Application, tree: Tree, kind: Kind) -> tuple[str, list[tuple[str, str]]]:
+    """Path and headers of the request, after a look at its answer."""
+    name = tree.requested[kind.name]
+    path, headers, body = f"/static/{name}", [], content(kind.name)
+    status, found, received = server.get(path)
+    if (status, received) != (200, body) or "content-encoding" in found:
+        raise RuntimeError(f"{application.name}: {status} and {len(received)} bytes for {path}, {found}")
+    if kind.is_conditional:
+        if application in (LIMIT, FLOOR):  # they have a prepared 304 under a path of its own
+            path = f"/304/{name}"
+        else:
+            headers = [("If-None-Match", found["etag"])]
+        status, found, received = server.get(path, headers)
+        if (status, received) != (304, b""):
+            raise RuntimeError(f"{application.name}: {status} and {len(received)} bytes, not a 304")
+    return path, headers
+
+
+# --- all of them ---------------------------------------------------------------------------------------------
+
+
+def compare(rows: list[tuple[str, Application]], options: argparse.Namespace, tree: Tree) -> None:
+    """Measure in rounds, every row after the other; print a table for each server."""
+    samples: dict[tuple[str, str, str], list[Sample]] = defaultdict(list)
+    for number in range(options.rounds):
+        for server, application in rows:
+            with running(server, application, tree) as process:
+                for kind in KINDS:
+                    if not options.quick:
+                        measure(process, application, tree, kind, 1)  # warms up
+                    sample = measure(process, application, tree, kind, options.seconds)
+                    samples[server, application.name, kind.label].append(sample)
+        print(f"  round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
+
+    for server in dict.fromkeys(server for server, _ in rows):
+        applications = [application for its_server, application in rows if its_server == server]
+        print(f"\n{server}: median of {options.rounds}, ratio to {applications[0].name!r}\n")
+        table = []
+        for application in applications:
+            row = [application.name]
+            for kind in KINDS:
+                cpu = _cpu(samples, server, application, kind)
+                base = _cpu(samples, server, applications[0], kind)
+                found = samples[server, application.name, kind.label]
+                row += [f"{cpu:,.0f}", f"{cpu / base:.2f}x", spread([each.cpu for each in found])]
+                row.append(f"{median([each.rate for each in found]):,.0f}")
+            table.append(row)
+        headings = [part for kind in KINDS for part in (f"{kind.label}: CPU us", "ratio", "±", "req/s")]
+        print(format_table(["application", *headings], table))
+        print_targets(samples, server, applications)
+
+
+def _cpu(samples: dict[tuple[str, str, str], list[Sample]], server: str, row: Application, kind: Kind) -> float:
+    return median([sample.cpu for sample in samples[server, row.name, kind.label]])
+
+
+def print_targets(
+    samples: dict[tuple[str, str, str], list[Sample]], server: str, applications: list[Application]
+) -> None:
+    """Compare with what the project promises of uvicorn."""
+    if server != "uvicorn":
+        return
+    for kind in KINDS:
+        if LIMIT in applications and OUR_WRAPPER in applications:
+            ratio = _cpu(samples, server, OUR_WRAPPER, kind) / _cpu(samples, server, LIMIT, kind)
+            verdict = "met" if ratio <= WRAPPER_TARGET else "MISSED"
+            print(f"Target, {kind.label}: our wrapper at most {WRAPPER_TARGET}x. Is {ratio:.2f}x, {verdict}.")
+        if FLOOR in applications and OUR_MIDDLEWARE in applications:
+            more = _cpu(samples, server, OUR_MIDDLEWARE, kind) - _cpu(samples, server, FLOOR, kind)
+            verdict = "met" if more <= MIDDLEWARE_TARGET else "MISSED"
+            print(
+                f"Target, {kind.label}: our middleware at most {MIDDLEWARE_TARGET:.0f} us above the floor."
+                f" Is {more:.0f} us, {verdict}."
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4, help="for which wrk asks (default: 4)")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="WORD",
+        help="rows whose 'server/application' contains one of these, and what they are compared with",
+    )
+    parser.add_argument("--quick", action="store_true", help="one round of a second each: about a minute")
+    options = parser.parse_args()
+    if not shutil.which("wrk"):
+        parser.error("wrk is not installed.")
+    if options.quick:
+        options.rounds = options.seconds = 1
+    rows = [
+        (server, application)
+        for server, application in ROWS
+        if is_installed(server)
+        and is_installed(application.needs)
+        and (
+            not options.only
+            or application in (LIMIT, FLOOR)
+            or any(word.lower() in f"{server}/{application.name}".lower() for word in options.only)
+        )
+    ]
+    wanted = {server for server, application in rows if not options.only or application not in (LIMIT, FLOOR)}
+    rows = [row for row in rows if row[0] in wanted]
+    packages = ("Django", "uvicorn", "uvloop", "httptools", "granian", "gunicorn", "whitenoise", "servestatic")
+    print(describe_environment(*packages))
+    with tempfile.TemporaryDirectory(prefix="asyncstatic-serve-") as directory:
+        compare(rows, options, make_tree(Path(directory), URLS))
+
+
+if __name__ == "__main__":
+    main()
