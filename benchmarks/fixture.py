@@ -108,10 +108,12 @@ def resources_and_aliases(urls: int) -> tuple[list[Resource], dict[str, str]]:
     return list(resources.values()), {name: each.path for name, each in resources.items()}
 
 
-def times(resources: list[Resource]) -> bytes:
-    """The file of times: a tenth of the files is a day younger."""
+def times(aliases: dict[str, str]) -> bytes:
+    """The file of times: a tenth of the names, plain and hashed, is a day younger."""
+    younger = dict(list(aliases.items())[::10])
     return encode_times(
-        {each.identity.digest: COLLECTED + DAY * (number % 10 == 0) for number, each in enumerate(resources)}
+        dict.fromkeys([*aliases, *aliases.values()], COLLECTED)
+        | dict.fromkeys([*younger, *younger.values()], COLLECTED + DAY)
     )
 
 
@@ -137,7 +139,7 @@ def make_tree(directory: Path, urls: int) -> Tree:
         for folder, _, files in os.walk(root)
         for file in files
     }
-    (root / TIMES_NAME).write_bytes(times(resources))
+    (root / TIMES_NAME).write_bytes(times(aliases))
     (root / INDEX_NAME).write_bytes(encode_index(resources, aliases))
     manifest = {"paths": aliases, "version": "1.1", "hash": ""}
     (root / "staticfiles.json").write_text(json.dumps(manifest))

@@ -24,7 +24,6 @@ import sys
 import tempfile
 import tracemalloc
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -84,26 +83,29 @@ class Form:
     def get(self, path: str) -> Any:
         found = self.find(path)
         if isinstance(found, str):
-            return replace(self.resource(found, self.find(found)), path=path, immutable=False)
+            return self.resource(path, self.find(found), file=found)
         return None if found is None else self.resource(path, found)
 
-    def resource(self, path: str, found: Any) -> Resource:
-        """The resource, as :class:`StaticIndex` makes it; its times are read at the first look-up, too."""
+    def resource(self, path: str, found: Any, file: str = "") -> Resource:
+        """The resource, as :class:`StaticIndex` makes it; ``file`` is what a plain name leads to.
+
+        The times are read at the first look-up, as there.
+        """
         media_type, sha256, size, immutable, codings = found
         if not hasattr(self, "times"):
             self.times = Times.load(self.times_file)
         digest = sha256[:DIGEST_DIGITS]
-        representations = [Representation(None, path, size, strong_etag(digest), digest)]
+        representations = [Representation(None, file or path, size, strong_etag(digest), digest)]
         representations += [
-            Representation(token, path + CODINGS[token].suffix, size, strong_etag(coded), coded)
+            Representation(token, (file or path) + CODINGS[token].suffix, size, strong_etag(coded), coded)
             for token, size, coded in codings
         ]
         return Resource(
             path=path,
             media_type=media_type,
             representations=tuple(representations),
-            immutable=immutable,
-            last_modified=self.times.get(digest),
+            immutable=immutable and not file,
+            last_modified=self.times.get(path),
             sha256=sha256,
         )
 
@@ -195,16 +197,16 @@ class WholeHeaders(Form):
     @classmethod
     def write(cls, file: Path, resources: Sequence[Resource], aliases: Aliases) -> None:
         hashed = {each.path: each for each in resources}
-        plain = {name: replace(hashed[path], path=name, immutable=False) for name, path in aliases.items()}
-        policy = HeaderPolicy()
-        entries = {}
-        for path, resource in (hashed | plain).items():
-            prepared = PreparedResource(resource, policy)
-            entries[path] = [
-                {"file": each.file, "headers": dict(prepared.select(each.coding).pairs)}
-                for each in resource.representations
-            ]
+        entries = {path: _with_headers(resource) for path, resource in hashed.items()}
+        entries |= {name: _with_headers(hashed[path]) for name, path in aliases.items()}
         file.write_text(dump(entries))
+
+
+def _with_headers(resource: Resource) -> list[Any]:
+    prepared = PreparedResource(resource, HeaderPolicy())
+    return [
+        {"file": each.file, "headers": dict(prepared.select(each.coding).pairs)} for each in resource.representations
+    ]
 
 
 class SQLite(Form):
@@ -311,7 +313,7 @@ def compare(size: int, chosen: Sequence[str], rounds: int, directory: Path) -> N
         folder.mkdir()
         files[form] = folder / INDEX_NAME
         FORMS[form][1].write(files[form], resources, aliases)
-        (folder / TIMES_NAME).write_bytes(times(resources))
+        (folder / TIMES_NAME).write_bytes(times(aliases))
         (folder / "names").write_text(json.dumps(names))
     check_equal(files, names)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -243,6 +244,8 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="one round of a second each: about a minute")
     options = parser.parse_args()
+    # So that neither a server nor a directory stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if not shutil.which("wrk"):
         parser.error("wrk is not installed.")
     if options.quick:

@@ -17,6 +17,7 @@ import argparse
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -245,6 +246,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="APPLICATION", choices=[each.name for each in APPLICATIONS])
     parser.add_argument("--no-strace", dest="strace", action="store_false", help="do not count system calls")
     options = parser.parse_args()
+    # So that neither a server nor a directory stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if options.strace and not shutil.which("strace"):
         parser.error("strace is not installed: install it, or give --no-strace.")
     options.servers = [server for server in options.servers if is_installed(server)]

@@ -343,8 +343,8 @@ class Times:
 
     def get(self, path: str) -> int | None:
         found = self._lines.find(_encode_key(path))
-        time = self._default if found is None else int(found) if found.isdigit() else None
-        return time if isinstance(time, int) and 0 <= time <= LATEST_TIME else None
+        time = self._default if found is None else int(found[:20]) if found.isdigit() else None
+        return time if type(time) is int and 0 <= time <= LATEST_TIME else None
 
 
 def encode_times(times: Mapping[str, int]) -> bytes:
