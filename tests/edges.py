@@ -39,7 +39,7 @@ def ask_plan(method: str, path: str, fields: Pairs = ()) -> Response:
     raw_path, _, query = path.partition("?")
     raw = [(field.lower().encode(), value.encode("latin-1")) for field, value in fields]
     candidates = conf.site().candidates("", unquote_to_bytes(raw_path).decode(errors="replace"))
-    found = answer(candidates, method, lambda: fields_from_headers(raw), lambda: query)
+    found = answer(candidates, method, lambda: fields_from_headers(raw), query.encode)
     if found is None:
         return Response(404, {}, b"")
     opened = found.open()

@@ -235,7 +235,7 @@ def is_well_formed(resource: Any) -> bool:
     """Whether what an index said makes headers and a file: the types that the annotations promise."""
     modified, kind = resource.last_modified, resource.media_type
     return (
-        (modified is None or (isinstance(modified, int) and 0 <= modified < 253_402_300_800))
+        (modified is None or (type(modified) is int and 0 <= modified < 253_402_300_800))
         and type(kind) is str
         and kind.isascii()
         and kind.isprintable()
