@@ -12,7 +12,7 @@ from typing import Any
 
 from asgiref.compatibility import guarantee_single_callable
 
-from django_asyncstatic.serving.contents import SMALL_SIZE, AsyncStream, ContentUnavailable, log_unavailable
+from django_asyncstatic.serving.contents import SMALL_SIZE, AsyncStream, ContentUnavailable
 from django_asyncstatic.serving.fields import fields_from_headers, path_info_from_scope
 from django_asyncstatic.serving.mounts import Answer, Candidates, answer, would_wait
 from django_asyncstatic.sources import add_directory, make_site
@@ -120,8 +120,7 @@ class StaticASGI:
                 return True
             opened = await found.aopen()
         except ContentUnavailable as error:
-            log_unavailable(error)
-            return False
+            return found.has_another(error) and await self._respond(candidates, scope, receive, send)
         if isinstance(opened, bytes):
             await send(_start(found))
             await send({"type": "http.response.body", "body": opened})

@@ -18,7 +18,6 @@ from django_asyncstatic.serving.contents import (
     AsyncStream,
     BoundedFile,
     ContentUnavailable,
-    log_unavailable,
 )
 from django_asyncstatic.serving.fields import fields_from_environ
 from django_asyncstatic.serving.mounts import Answer, Candidates, answer, would_wait
@@ -51,12 +50,12 @@ class AsyncStaticMiddleware:
             return self.get_response(request)
         if self.is_async:
             return self.__acall__(request, candidates)
-        found = self.answer(request, candidates)
-        if found is not None:
+        while (found := self.answer(request, candidates)) is not None:
             try:
                 return respond(request, found.plan, found.open())
             except ContentUnavailable as error:
-                log_unavailable(error)
+                if not found.has_another(error):
+                    break
         return self.get_response(request)
 
     async def __acall__(self, request: HttpRequest, candidates: Candidates) -> HttpResponseBase:
@@ -70,7 +69,8 @@ class AsyncStaticMiddleware:
             try:
                 return respond(request, found.plan, await found.aopen())
             except ContentUnavailable as error:
-                log_unavailable(error)
+                if found.has_another(error):
+                    return await self.__acall__(request, candidates)
         return await cast("Awaitable[HttpResponseBase]", self.get_response(request))
 
     def candidates(self, request: HttpRequest) -> Candidates:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from django_asyncstatic.serving.contents import CHUNK_SIZE, BoundedFile, ContentUnavailable, log_unavailable
+from django_asyncstatic.serving.contents import CHUNK_SIZE, BoundedFile, ContentUnavailable
 from django_asyncstatic.serving.fields import fields_from_environ, path_info_from_environ
 from django_asyncstatic.serving.mounts import Answer, answer
 from django_asyncstatic.sources import add_directory, make_site
@@ -73,12 +73,12 @@ class StaticWSGI:
         add_directory(self.site, root, prefix, index=index, live=live)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        found = self._find(environ)
-        if found is not None:
+        while (found := self._find(environ)) is not None:
             try:
                 return _respond(found, environ, start_response)
             except ContentUnavailable as error:
-                log_unavailable(error)
+                if not found.has_another(error):
+                    break
         return self.application(environ, start_response)
 
     def _find(self, environ: Environ) -> Answer | None:

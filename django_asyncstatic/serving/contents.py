@@ -40,11 +40,6 @@ class ContentUnavailable(Exception):
     """The file behind a plan is not what the index says. The message names the file and the difference."""
 
 
-def log_unavailable(error: ContentUnavailable) -> None:
-    """One line for a file that is not what the index says; its request goes on to the application."""
-    log_once(f"Passed on to the application: {error}. Run collectstatic.")
-
-
 def log_once(message: str) -> None:
     """Once per message and process: a file that is gone is asked for by every visitor."""
     if message not in _logged and len(_logged) < _LOGGED_MESSAGES:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 from urllib.parse import quote
 
 from django_asyncstatic.index import InvalidIndex, Resource, ResourceIndex
-from django_asyncstatic.serving.contents import Contents, log_once
+from django_asyncstatic.serving.contents import Contents, ContentUnavailable, log_once
 from django_asyncstatic.serving.fields import Fields
 from django_asyncstatic.serving.headers import HeaderPolicy
 from django_asyncstatic.serving.plans import Plan, PreparedResource, make_plan, make_redirect_plan
@@ -148,6 +148,15 @@ class Answer(NamedTuple):
 
     plan: Plan
     contents: Contents
+    resource: PreparedResource | None = None
+
+    def has_another(self, error: ContentUnavailable) -> bool:
+        """Whether asking again gives another representation; one line in the log says why this one is not sent."""
+        content = self.plan.content
+        is_dropped = self.resource is not None and content is not None and self.resource.drop(content.representation)
+        what = "Another representation is sent" if is_dropped else "Passed on to the application"
+        log_once(f"{what}: {error}. Run collectstatic.")
+        return is_dropped
 
     def remembered(self) -> bytes | None:
         """The body, where it is in memory or there is none: nothing has to be opened."""
@@ -252,7 +261,7 @@ def answer(
         if isinstance(found, Redirect):
             return Answer(make_redirect_plan(found.location, query(), method, mount.policy), mount.source.contents())
         if found is not None:
-            return Answer(make_plan(found, method, fields()), mount.source.contents())
+            return Answer(make_plan(found, method, fields()), mount.source.contents(), found)
     return None
 
 

@@ -85,6 +85,15 @@ class PreparedResource:
             prepared = self._prepared[selected.coding] = self._prepare(selected)
         return prepared
 
+    def drop(self, representation: Representation) -> bool:
+        """Do without a coded representation whose file is not what the index says; whether that is possible."""
+        if representation.coding is None:
+            return False
+        left = tuple(each for each in self.resource.representations if each.coding != representation.coding)
+        self.resource = self.resource._replace(representations=left)
+        self._prepared.pop(representation.coding, None)
+        return True
+
     def _prepare(self, representation: Representation) -> PreparedRepresentation:
         pairs = representation_headers(self.resource, representation, self._common)
         headers = Headers(pairs)
