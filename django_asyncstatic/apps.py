@@ -10,3 +10,6 @@ class AsyncStaticConfig(AppConfig):
     name = "django_asyncstatic"
     label = "asyncstatic"
     verbose_name = _("Async static files")
+
+    def ready(self) -> None:
+        from django_asyncstatic import checks  # noqa: F401  (they register themselves)

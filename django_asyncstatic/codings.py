@@ -7,6 +7,7 @@ worker that only serves never loads them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 #: RFC 9659: a decoder of ``zstd`` need not support a window above 8 MiB.
@@ -78,6 +79,7 @@ def _brotli_library() -> str:
     return f"brotli {brotli.__version__}"
 
 
+@cache
 def _zstd() -> Any:
     """``compression.zstd`` (Python 3.14) or the backport: the same API under two names."""
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django_asyncstatic.codings import CODINGS, SUFFIXES
-from django_asyncstatic.index import INDEX_NAME, TIMES_NAME, Representation, Resource
+from django_asyncstatic.index import INDEX_NAME, PRIVATE_DIRECTORY, TIMES_NAME, Representation, Resource
 from django_asyncstatic.media_types import media_type
 from django_asyncstatic.serving.mounts import is_hidden
 
@@ -64,7 +64,7 @@ class ScannedIndex:
     def _walk(self, folder: str, entries: list[os.DirEntry[str]], above: set[str]) -> None:
         for entry in sorted(entries, key=lambda entry: entry.name):
             name = folder + entry.name
-            if name in self._private:
+            if name in self._private or name == PRIVATE_DIRECTORY:
                 continue
             try:
                 reason = self._visit(name, entry, above)
@@ -83,7 +83,8 @@ class ScannedIndex:
             return "dotfiles are not served"
         if entry.is_symlink():
             target = os.path.realpath(entry.path)
-            if os.path.relpath(target, self._real_root).replace(os.sep, "/") in self._private:
+            real_name = os.path.relpath(target, self._real_root).replace(os.sep, "/")
+            if real_name in self._private or f"{real_name}/".startswith(f"{PRIVATE_DIRECTORY}/"):
                 return "a symlink to a file of the collect itself"
             if not os.path.lexists(target) or os.path.islink(target):
                 return "a symlink that leads nowhere"
@@ -129,7 +130,8 @@ class LiveDirectory:
             real = os.path.realpath(full)
             if not stat.S_ISREG(found.st_mode) or not _is_below(real, self._real_root):
                 return None
-            if os.path.relpath(real, self._real_root).replace(os.sep, "/") in self._private:
+            real_name = os.path.relpath(real, self._real_root).replace(os.sep, "/")
+            if real_name in self._private or real_name.startswith(f"{PRIVATE_DIRECTORY}/"):
                 return None
         except (OSError, ValueError):  # absent, too long, or a lone surrogate
             return None

@@ -1,58 +1,47 @@
 """Storages for ``STORAGES["staticfiles"]``: Django's, whose collectstatic also compresses and indexes.
 
-collectstatic ends by writing, in this order, the files and their compressed representations, the index
-(``asyncstatic.index``, beside the manifest), and the manifest.
+They translate between Django and :mod:`django_asyncstatic.collecting`, which does the work. What a worker that serves
+needs of this module is little, so everything that only collecting needs is imported when it collects.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, StaticFilesStorage
-from django.core.exceptions import ImproperlyConfigured
-from django.core.files.base import ContentFile
+from django.contrib.staticfiles.storage import HashedFilesMixin, ManifestStaticFilesStorage, StaticFilesStorage
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, Storage
 
-from django_asyncstatic.codings import CODINGS
+from django_asyncstatic import options
 from django_asyncstatic.index import INDEX_NAME, TIMES_NAME
 
 if TYPE_CHECKING:
-    from django_asyncstatic.collecting.builder import Previous
-
-logger = logging.getLogger("django_asyncstatic")
+    from django_asyncstatic.collecting.atomic import Destination
+    from django_asyncstatic.collecting.builder import Order, Report
+    from django_asyncstatic.collecting.cleaning import Cleaning
+    from django_asyncstatic.collecting.compression import Compression
+    from django_asyncstatic.collecting.releases import Retention
+    from django_asyncstatic.collecting.sources import Source
 
 ProcessedFile = tuple[str, str | None, bool | Exception]
 
 
 class _IndexingMixin(StaticFilesStorage):
-    """Compresses collected files and writes the index.
+    """Compresses collected files and writes the index. The options are described in docs/storage.rst."""
 
-    Options: ``codings``, tokens out of ``gzip``, ``br`` and ``zstd`` (default: all); ``levels``, a level by
-    token where the default is not right; ``index_name``.
-    """
-
+    option_table: Mapping[str, options.Option] = options.STORAGE
     index_name = INDEX_NAME
 
-    def __init__(
-        self,
-        *args: Any,
-        codings: Iterable[str] = tuple(CODINGS),
-        levels: Mapping[str, int] | None = None,
-        index_name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.levels = _levels(codings, levels or {})
-        if index_name is not None:
-            if "/" in index_name or not index_name:
-                raise ImproperlyConfigured(
-                    f"index_name is {index_name!r}; it has to be the name of a file, not a path."
-                )
-            self.index_name = index_name
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        chosen, kwargs = options.take(self.option_table, kwargs)
+        self.chosen = chosen
+        if chosen["index_name"] is not None:
+            self.index_name = chosen["index_name"]
+        self.levels: dict[str, int] = options.levels(chosen["codings"], chosen["levels"])
         super().__init__(*args, **kwargs)
 
     @property
@@ -60,27 +49,128 @@ class _IndexingMixin(StaticFilesStorage):
         """Where the index is written: beside the manifest, if there is one."""
         return self
 
-    def publish(self, names: Mapping[str, str]) -> Iterator[ProcessedFile]:
-        """Compress the files, write the index; ``names`` maps collected names to those that hold their content.
+    def collect(
+        self,
+        paths: Mapping[str, tuple[Storage, str]],
+        *,
+        dry_run: bool = False,
+        places: bool = False,
+        links: bool = False,
+        publishes: bool = True,
+        previous: Sequence[str | os.PathLike[str]] = (),
+        start: Callable[[int], None] = lambda count: None,
+        advance: Callable[[], None] = lambda: None,
+    ) -> Report:
+        """Collect the files that finders found, by the name they are collected under.
 
-        What is yielded collectstatic reports: a representation each, as having been made now.
+        With ``places`` the plain files are written too, as symbolic links with ``links``; without it somebody else
+        has written them. Without ``publishes`` that is all. ``previous`` are roots of earlier collects, whose
+        releases are taken over. Raises ``CollectError``: then nothing was published.
         """
-        from django_asyncstatic.collecting.builder import build_release
+        from django_asyncstatic.collecting import builder
+
+        return builder.collect(
+            self.order(
+                paths,
+                dry_run=dry_run,
+                places=places,
+                links=links,
+                publishes=publishes,
+                previous=[Path(each) for each in previous],
+                start=start,
+                advance=advance,
+            )
+        )
+
+    @property
+    def reserved_names(self) -> frozenset[str]:
+        """Of the files that collecting itself writes beside the manifest."""
+        manifest_name: str = getattr(self, "manifest_name", "staticfiles.json")
+        return frozenset({self.index_name, TIMES_NAME, manifest_name})
+
+    def clean(self, *, orphans: bool = False, spared: Iterable[str] = (), dry_run: bool = False) -> Cleaning:
+        """Remove the releases that the options do not keep, and files that no collect recorded with ``orphans``.
+
+        ``spared`` are names of such files that stay. Raises ``CollectError``, ``OSError``.
+        """
+        from django_asyncstatic.collecting.cleaning import clean
+
+        return clean(
+            self.destination(),
+            self.retention(),
+            index_name=self.index_name,
+            read_beside_manifest=self.read_beside_manifest,
+            write_beside_manifest=self.write_beside_manifest,
+            private=self.reserved_names | frozenset(spared),
+            orphans=orphans,
+            dry_run=dry_run,
+        )
+
+    def destination(self) -> Destination:
+        from django_asyncstatic.collecting.atomic import Destination
+
+        return Destination(Path(self.path("")), self.file_permissions_mode, self.directory_permissions_mode)
+
+    def order(self, paths: Mapping[str, tuple[Storage, str]], **more: Any) -> Order:
+        """What :func:`django_asyncstatic.collecting.builder.collect` is to do."""
+        from django_asyncstatic.collecting.builder import Order
+
+        cache = self.chosen["cache_dir"]
+        return Order(
+            destination=self.destination(),
+            sources=[_source(name, storage, path) for name, (storage, path) in paths.items()],
+            compression=self.compression(),
+            index_name=self.index_name,
+            read_beside_manifest=self.read_beside_manifest,
+            write_beside_manifest=self.write_beside_manifest,
+            save_manifest=self.publish_names,
+            reserved=self.reserved_names,
+            retention=self.retention(),
+            cache_directory=None if cache is None else Path(cache),
+            **more,
+        )
+
+    def compression(self) -> Compression:
         from django_asyncstatic.collecting.compression import Compression
 
-        release = build_release(
-            Path(self.location),
-            names,
-            Compression(self.levels),
-            self._previous(),
-            self.write_beside_manifest,
-            index_name=self.index_name,
-            mode=self.file_permissions_mode,
-        )
-        for name, reason in release.skipped:
-            logger.warning("%r is not in the index and will not be served: %s.", name, reason)
-        for file, token in release.made:
-            yield file, file + CODINGS[token].suffix, True
+        skipped = frozenset(each.lower().lstrip(".") for each in self.chosen["skip_compress_extensions"])
+        return Compression(self.levels, skipped, self.chosen["zopfli"])
+
+    def retention(self) -> Retention:
+        """Which releases stay when ``cleanstatic`` removes the others."""
+        from django_asyncstatic.collecting.releases import Retention
+
+        return Retention(self.chosen["keep_releases"], options.seconds(self.chosen["keep_age"]))
+
+    def publish_names(self, names: Mapping[str, str]) -> None:
+        """Write what templates take their names from; nothing, where names are not hashed."""
+
+    def post_process(
+        self,
+        paths: Mapping[str, tuple[Storage, str]],
+        dry_run: bool = False,
+        *,
+        report_to: Callable[[Report], None] = lambda report: None,
+        **collect_options: Any,
+    ) -> Iterator[Any]:
+        """What Django's ``collectstatic`` calls, and ours, which gives more options: those of :meth:`collect`.
+
+        Everything is done when the first name is yielded. An error is yielded, as Django's command wants it.
+        """
+        from django_asyncstatic.collecting.atomic import CollectError
+
+        ours = {key: value for key, value in collect_options.items() if key in _COLLECT_OPTIONS}
+        try:
+            report = self.collect(paths, dry_run=dry_run, **ours)
+        except CollectError as error:
+            yield "static files", None, error
+            return
+        report_to(report)
+        if not ours:
+            _log(report)
+        if not dry_run:
+            for name, published in report.names.items():
+                yield name, published, name in report.changed
 
     def write_beside_manifest(self, name: str, data: bytes) -> None:
         """Atomically where that storage is a local directory; a remote one has no way to replace a file."""
@@ -88,17 +178,14 @@ class _IndexingMixin(StaticFilesStorage):
         if isinstance(storage, FileSystemStorage):
             from django_asyncstatic.collecting.atomic import write_atomically
 
-            write_atomically(Path(storage.path(name)), data, storage.file_permissions_mode)
+            write_atomically(
+                Path(storage.path(name)), data, storage.file_permissions_mode, storage.directory_permissions_mode
+            )
         else:
             storage.delete(name)
             storage.save(name, ContentFile(data))
 
-    def _previous(self) -> Previous:
-        from django_asyncstatic.collecting.builder import Previous
-
-        return Previous.load(self._read_beside_manifest(self.index_name), self._read_beside_manifest(TIMES_NAME))
-
-    def _read_beside_manifest(self, name: str) -> bytes | None:
+    def read_beside_manifest(self, name: str) -> bytes | None:
         try:
             with self.index_storage.open(name) as file:
                 data: bytes = file.read()
@@ -110,70 +197,91 @@ class _IndexingMixin(StaticFilesStorage):
 class CompressedStaticFilesStorage(_IndexingMixin, StaticFilesStorage):
     """Django's ``StaticFilesStorage`` with compressed representations and an index; names are not hashed."""
 
-    def post_process(self, paths: Mapping[str, Any], dry_run: bool = False, **options: Any) -> Iterator[ProcessedFile]:
-        if not dry_run:
-            names = [name.replace(os.sep, "/") for name in paths]
-            yield from _told(self.publish({name: name for name in names}))
-
 
 class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesStorage):  # type: ignore[misc]
-    """Django's ``ManifestStaticFilesStorage`` with compressed representations and an index.
+    """Django's ``ManifestStaticFilesStorage`` with compressed representations and an index."""
 
-    One more option: ``support_js_module_import_aggregation``, Django's class attribute of that name.
-    """
+    option_table = options.MANIFEST_STORAGE
 
-    def __init__(self, *args: Any, support_js_module_import_aggregation: bool | None = None, **kwargs: Any) -> None:
-        if support_js_module_import_aggregation is not None:
-            self.support_js_module_import_aggregation = support_js_module_import_aggregation
-        self._published: list[ProcessedFile] = []
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        for name in ("support_js_module_import_aggregation", "manifest_strict", "manifest_name"):
+            value = options.peek(self.option_table, kwargs, name)
+            if value is not None:
+                setattr(self, name, value)
         super().__init__(*args, **kwargs)
 
     @property
     def index_storage(self) -> Storage:
         return cast("Storage", self.manifest_storage)
 
-    def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        self._published = []
-        yield from _told(super().post_process(*args, **kwargs))
-        yield from self._published
+    def order(self, paths: Mapping[str, tuple[Storage, str]], **more: Any) -> Order:
+        from django_asyncstatic.collecting.survey import Search
+
+        cls = type(self)
+        has_own_patterns = cls.patterns is not HashedFilesMixin.patterns
+        search = Search(
+            modules=bool(self.support_js_module_import_aggregation),
+            patterns=self.patterns if has_own_patterns else None,
+            ignored=tuple(self.chosen["ignore_errors"]),
+        )
+        # A subclass may make names from anything, so only by Django's own rules an earlier name is known to hold.
+        has_own_names = (
+            cls.file_hash is not HashedFilesMixin.file_hash or cls.hashed_name is not HashedFilesMixin.hashed_name
+        )
+        return super().order(
+            paths,
+            hash_name=self._hash_name,
+            naming="" if has_own_names else "django",
+            search=search,
+            static_path=str(self.base_url),
+            keeps_plain=not self.chosen["keep_only_hashed_files"],
+            **more,
+        )
+
+    def _hash_name(self, name: str, file: BinaryIO) -> str:
+        hashed: str = self.clean_name(self.hashed_name(name, File(file)))
+        return hashed
+
+    def publish_names(self, names: Mapping[str, str]) -> None:
+        self.hashed_files = {self.hash_key(self.clean_name(name)): hashed for name, hashed in names.items()}
+        self.save_manifest()
 
     def save_manifest(self) -> None:
-        """The manifest comes last, so that no template can render a name that the index lacks."""
-        self._published = list(self.publish(self.hashed_files))
+        """Django's manifest, replaced atomically, and only when it says something new."""
         paths = sorted(self.hashed_files.items())
         content = ContentFile(json.dumps(paths).encode())
         self.manifest_hash = self.file_hash(None, content)  # type: ignore[assignment, arg-type]
         manifest = {"paths": dict(paths), "version": self.manifest_version, "hash": self.manifest_hash}
-        self.write_beside_manifest(self.manifest_name, json.dumps(manifest).encode())
+        data = json.dumps(manifest).encode()
+        if self.read_beside_manifest(self.manifest_name) != data:
+            self.write_beside_manifest(self.manifest_name, data)
 
 
-def _told(processed: Iterator[Any]) -> Iterator[Any]:
-    """An error of the collect is yielded: collectstatic makes a sentence of it, not a traceback."""
-    from django_asyncstatic.collecting.compression import CollectError
-
-    try:
-        yield from processed
-    except CollectError as error:
-        yield INDEX_NAME, None, error
+_COLLECT_OPTIONS = frozenset({"places", "links", "previous", "start", "advance"})
 
 
-def _levels(codings: Iterable[str], levels: Mapping[str, Any]) -> dict[str, int]:
-    """A level for each coding, in the order of the table. Raises ``ImproperlyConfigured``."""
-    chosen = [codings] if isinstance(codings, str) else list(codings)
-    where = 'STORAGES["staticfiles"]["OPTIONS"]'
-    for token in [*chosen, *levels]:
-        if token not in CODINGS:
-            import difflib  # for an error only: a worker that starts has no use for it
+def _source(name: str, storage: Storage, path: str) -> Source:
+    from django_asyncstatic.collecting.sources import Source
 
-            near = difflib.get_close_matches(str(token), CODINGS, 1, cutoff=0.3)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ImproperlyConfigured(
-                f"{where} names the content coding {token!r}. There are {', '.join(map(repr, CODINGS))}{hint}"
-            )
-    for token, level in levels.items():
-        allowed = CODINGS[token].levels
-        if not isinstance(level, int) or isinstance(level, bool) or level not in allowed:
-            raise ImproperlyConfigured(
-                f"{where} sets the level {level!r} for {token!r}; it has to be from {allowed[0]} to {allowed[-1]}."
-            )
-    return {token: levels.get(token, coding.level) for token, coding in CODINGS.items() if token in chosen}
+    name = name.replace(os.sep, "/")
+    opens_plainly = isinstance(storage, FileSystemStorage) and (_opener(type(storage)) == _opener(FileSystemStorage))
+    # storage.path() takes ten times as long, and finders give names that they found below the location.
+    if opens_plainly:
+        return Source(name, os.path.join(storage.location, path))  # type: ignore[attr-defined]
+    return Source(name, None, lambda: storage.open(path))
+
+
+def _opener(storage_class: Any) -> tuple[Any, Any]:
+    """What opens a storage's files: a subclass that has its own may give other bytes than those on the disk."""
+    return storage_class.open, storage_class._open
+
+
+def _log(report: Report) -> None:
+    """Tell what Django's own command would not."""
+    import logging
+
+    logger = logging.getLogger("django_asyncstatic")
+    for name, reason in report.unindexable:
+        logger.warning("%r is not in the index and will not be served: %s.", name, reason)
+    for warning in report.warnings:
+        logger.warning("%s", warning)

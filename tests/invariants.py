@@ -30,8 +30,11 @@ from django.utils.http import http_date
 
 from django_asyncstatic.asgi import PATHSEND, StaticASGI
 from django_asyncstatic.codings import CODINGS
-from django_asyncstatic.collecting.builder import Previous, build_release
+from django_asyncstatic.collecting.atomic import Destination
+from django_asyncstatic.collecting.builder import Order
+from django_asyncstatic.collecting.builder import collect as collect_order
 from django_asyncstatic.collecting.compression import Compression
+from django_asyncstatic.collecting.sources import Source
 from django_asyncstatic.index import INDEX_NAME, TIMES_NAME, Resource, StaticIndex
 from django_asyncstatic.live import ScannedIndex
 from django_asyncstatic.serving.fields import READ, fields_from_headers
@@ -355,15 +358,21 @@ def collect(root: Path) -> None:
     """Write the files and their index, as ``collectstatic`` does, at levels that take no time."""
     write_files(root)
 
-    def write(name: str, data: bytes) -> None:
-        (root / name).write_bytes(data)
-
-    names = {name: HASHED.get(name, name) for name in FILES if name not in HASHED.values()}
-    compression = Compression({"gzip": 1, "br": 1, "zstd": 1})
+    names = [name for name in FILES if name not in HASHED.values()]
+    order = Order(
+        destination=Destination(root),
+        sources=[Source(name, str(root / name)) for name in names],
+        compression=Compression({"gzip": 1, "br": 1, "zstd": 1}),
+        index_name=INDEX_NAME,
+        read_beside_manifest=lambda name: None,
+        write_beside_manifest=lambda name, data: (root / name).write_bytes(data) and None,
+        save_manifest=lambda names: None,
+        hash_name=lambda name, file: HASHED.get(name, name),
+    )
     before = os.environ.get("SOURCE_DATE_EPOCH")
     os.environ["SOURCE_DATE_EPOCH"] = str(MODIFIED)
     try:
-        build_release(root, names, compression, Previous.load(None, None), write, index_name=INDEX_NAME)
+        collect_order(order)
     finally:
         del os.environ["SOURCE_DATE_EPOCH"]
         if before is not None:

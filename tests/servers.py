@@ -159,6 +159,10 @@ class RunningServer:
                             return True
         return False
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server's first process."""
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         """SIGTERM to the server, SIGKILL to what is left of its process group; keeps the log."""
         self._process.terminate()

@@ -53,3 +53,5 @@ STORAGES = {
         "OPTIONS": {"levels": {"gzip": 4, "br": 4, "zstd": 4}},
     },
 }
+if "ASYNCSTATIC_TEST_MEMORY" in os.environ:
+    ASYNCSTATIC_MEMORY = int(os.environ["ASYNCSTATIC_TEST_MEMORY"])

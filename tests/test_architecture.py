@@ -99,13 +99,21 @@ def test_every_finding_stands_in_the_reference_and_the_reverse() -> None:
     raised = {
         found
         for module in MODULES
-        if room(module) == "diagnosing"
+        if room(module) == "diagnosing" or module.name == "checks.py"
         for found in re.findall(r'"asyncstatic\.([EWI]\d{3})"', (PACKAGE / module).read_text())
     }
     described = set(
         re.findall(r"^``asyncstatic\.([EWI]\d{3})``", (REPOSITORY / "docs/checkstatic.rst").read_text(), re.M)
     )
     assert described == raised
+
+
+def test_every_option_of_the_storages_stands_in_the_reference_and_the_reverse() -> None:
+    from django_asyncstatic.options import MANIFEST_STORAGE
+
+    lines = re.findall(r"^(``\w+``(?:, ``\w+``)*)$", (REPOSITORY / "docs/storage.rst").read_text(), re.M)
+    described = {name for line in lines for name in re.findall(r"\w+", line)}
+    assert described - {"CompressedManifestStaticFilesStorage", "CompressedStaticFilesStorage"} == set(MANIFEST_STORAGE)
 
 
 def test_every_option_of_checkstatic_stands_in_the_reference() -> None:

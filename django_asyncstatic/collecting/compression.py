@@ -1,16 +1,15 @@
-"""The representations of a file: made, decoded and compared, kept when they save enough, not made twice."""
+"""The representations of a content: made once, decoded and compared, kept when they save enough."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from hashlib import file_digest, sha256
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Condition
 
 from django_asyncstatic.codings import CODINGS
-from django_asyncstatic.collecting.atomic import write_atomically
-from django_asyncstatic.index import DIGEST_DIGITS, Representation, Resource, strong_etag
-from django_asyncstatic.media_types import is_compressible, media_type
+from django_asyncstatic.collecting.atomic import CollectError
+from django_asyncstatic.media_types import is_compressible
 
 #: A coded representation is kept when it is at most this share of identity: WhiteNoise's figure.
 WORTHWHILE = 0.95
@@ -19,109 +18,98 @@ WORTHWHILE = 0.95
 #: highest quality takes four seconds per megabyte.
 LARGEST = 32 * 1024 * 1024
 
-
-class CollectError(Exception):
-    """Why nothing was published: the last release stays as it is."""
+#: Bytes of content that may be in memory at a time, waiting to be compressed or being compressed.
+IN_FLIGHT = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """Which codings, at which levels: ``{"br": 11}``; in the order of the table of codings."""
+    """Which codings, at which levels: ``{"br": 11}``, in the order of the table of codings.
+
+    ``skipped_extensions`` are of names that are not compressed, without the dot, in lower case; ``zopfli`` makes
+    gzip's representations with zopfli, that many iterations.
+    """
 
     levels: Mapping[str, int]
+    skipped_extensions: frozenset[str] = field(default_factory=frozenset)
+    zopfli: int = 0
 
     def describe(self) -> dict[str, str]:
         """By token, what makes the bytes: another level or version of a library may make others."""
-        return {token: f"{CODINGS[token].library()}, level {level}" for token, level in self.levels.items()}
+        made_by = {token: f"{CODINGS[token].library()}, level {level}" for token, level in self.levels.items()}
+        if self.zopfli and "gzip" in made_by:
+            from importlib.metadata import version
+
+            made_by["gzip"] = f"zopfli {version('zopfli')}, {self.zopfli} iterations"
+        return made_by
+
+    def applies_to(self, name: str, kind: str, size: int) -> bool:
+        """Whether a file of that name, media type and size in bytes is worth trying."""
+        return (
+            bool(self.levels)
+            and 0 < size <= LARGEST
+            and is_compressible(kind)
+            and name.rpartition(".")[2].lower() not in self.skipped_extensions
+        )
+
+    def encode(self, token: str, data: bytes, name: str) -> bytes | None:
+        """The data in a coding; ``None`` where that saves too little.
+
+        Raises :class:`CollectError` for a coding that does not give the bytes back.
+        """
+        if token == "gzip" and self.zopfli:
+            encoded = _zopfli(data, self.zopfli)
+        else:
+            encoded = CODINGS[token].encode(data, self.levels[token])
+        if len(encoded) > len(data) * WORTHWHILE:
+            return None
+        if not decodes_to(token, encoded, data):
+            raise CollectError(f"{name} compressed with {self.describe()[token]} does not decode to itself.")
+        return encoded
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A resource, and the tokens of the codings that had to be made for it now."""
+def decodes_to(token: str, encoded: bytes, data: bytes) -> bool:
+    try:
+        return CODINGS[token].decode(encoded) == data
+    except ValueError:
+        return False
 
-    resource: Resource
-    made: tuple[str, ...]
+
+def _zopfli(data: bytes, iterations: int) -> bytes:
+    from zopfli.gzip import compress
+
+    encoded: bytes = compress(data, numiterations=iterations)
+    return encoded[:9] + b"\xff" + encoded[10:]  # the operating system, as codings.py has it
 
 
-def build_resource(
-    root: Path,
-    name: str,
-    compression: Compression,
-    *,
-    immutable: bool,
-    earlier: Resource | None = None,
-    taken: frozenset[str] = frozenset(),
-    mode: int | None = None,
-) -> Built:
-    """The resource of a file below ``root``, its representations written beside it.
+class Crew:
+    """Threads that compress, one per core, with a bound on the bytes they are given before they have finished.
 
-    ``earlier`` is what the last collect with the same compression recorded of this name; what it says of
-    the same bytes is not made again. ``taken`` are names that belong to collected files: a file there is
-    used if it decodes to identity's bytes, and never overwritten.
-
-    Raises ``OSError`` where files cannot be read or written, :class:`CollectError` for a coding that
-    does not give the bytes back.
+    zlib, brotli and zstd release the GIL. Who hands over work waits until there is room for it, so that memory
+    does not grow with the number of files; a content larger than the bound is worked on alone.
     """
-    path, kind = root / name, media_type(name)
-    size = path.stat().st_size
-    if size > LARGEST or not size or not is_compressible(kind):
-        with path.open("rb") as file:
-            digest = file_digest(file, "sha256").hexdigest()
-        return Built(_resource(name, kind, size, digest, (), immutable), ())
-    identity = path.read_bytes()
-    digest = sha256(identity).hexdigest()
-    if earlier is not None and (earlier.sha256 != digest or earlier.identity.file != name):
-        earlier = None
-    coded, made = [], []
-    for token, level in compression.levels.items():
-        target = name + CODINGS[token].suffix
-        if target in taken:
-            if _decodes_to(root / target, token, identity):
-                coded.append(_representation(token, target, (root / target).read_bytes()))
-            continue
-        if earlier is not None:
-            known = next((each for each in earlier.representations if each.coding == token), None)
-            if known is None or _is_there(root, known):
-                if known is not None:
-                    coded.append(known)
-                continue
-        data = CODINGS[token].encode(identity, level)
-        made.append(token)
-        if len(data) > len(identity) * WORTHWHILE:
-            continue
-        if CODINGS[token].decode(data) != identity:
-            raise CollectError(
-                f"{name} compressed with {CODINGS[token].library()} does not decode to itself. Nothing was published."
-            )
-        write_atomically(root / target, data, mode)
-        coded.append(_representation(token, target, data))
-    return Built(_resource(name, kind, len(identity), digest, tuple(coded), immutable), tuple(made))
 
+    def __init__(self, workers: int) -> None:
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="asyncstatic")
+        self._room = Condition()
+        self._in_flight = 0
 
-def _resource(
-    name: str, kind: str, size: int, digest: str, coded: tuple[Representation, ...], immutable: bool
-) -> Resource:
-    short = digest[:DIGEST_DIGITS]
-    identity = Representation(None, name, size, strong_etag(short), short)
-    return Resource(name, kind, (identity, *coded), immutable=immutable, sha256=digest)
+    def submit(self, size: int, work: Callable[[], None]) -> None:
+        """Hand over work on so many bytes. What it raises is its own affair."""
+        with self._room:
+            self._room.wait_for(lambda: self._in_flight == 0 or self._in_flight + size <= IN_FLIGHT)
+            self._in_flight += size
+        self._pool.submit(work).add_done_callback(lambda _: self._leave(size))
 
+    def _leave(self, size: int) -> None:
+        with self._room:
+            self._in_flight -= size
+            self._room.notify_all()
 
-def _representation(token: str, file: str, data: bytes) -> Representation:
-    digest = sha256(data).hexdigest()[:DIGEST_DIGITS]
-    return Representation(token, file, len(data), strong_etag(digest), digest)
+    def finish(self) -> None:
+        """Wait until all is done."""
+        self._pool.shutdown()
 
-
-def _decodes_to(path: Path, token: str, identity: bytes) -> bool:
-    try:
-        return CODINGS[token].decode(path.read_bytes()) == identity
-    except (OSError, ValueError):
-        return False
-
-
-def _is_there(root: Path, representation: Representation) -> bool:
-    """Whether the file still has the bytes that were compared when it was made."""
-    try:
-        data = (root / representation.file).read_bytes()
-    except OSError:
-        return False
-    return sha256(data).hexdigest()[:DIGEST_DIGITS] == representation.digest
+    def dismiss(self) -> None:
+        """Drop what has not begun, wait for what has."""
+        self._pool.shutdown(cancel_futures=True)

@@ -86,11 +86,13 @@ def check_files() -> Iterator[Finding]:
     index = _usable_index(place.index_file)
     if index is None or place.root is None:
         return
+    seen = set()
     for path in index:
         resource = index.get(path)
         if resource is None:
             yield Finding("asyncstatic.E001", f"{path!r} stands in the index for a name that does not.", COLLECT)
-        elif path == resource.identity.file:  # names that share a file are looked at once
+        elif resource.identity.file not in seen:  # names that share a file are looked at once
+            seen.add(resource.identity.file)
             yield from _check_resource(place.root, resource)
 
 
@@ -149,7 +151,8 @@ def check_manifest() -> Iterator[Finding]:
         return
     for name, hashed in names.items():
         resource = index.get(name)
-        if index.get(hashed) is None or resource is None or resource.identity.file != hashed:
+        is_answered = resource is not None and (resource.identity.file == hashed or resource.immutable)
+        if index.get(hashed) is None or not is_answered:
             yield Finding(
                 "asyncstatic.E005",
                 f"The manifest maps {name} to {hashed}, the index does not: they are of different collects.",
@@ -158,7 +161,7 @@ def check_manifest() -> Iterator[Finding]:
             )
     for path in index:
         resource = index.get(path)
-        if resource is not None and not resource.immutable and path not in names:
+        if resource is not None and not resource.immutable and resource.release is None and path not in names:
             yield Finding(
                 "asyncstatic.E005",
                 f"The index has {path}, the manifest does not: they are of different collects.",
