@@ -47,6 +47,10 @@ class Command(BaseCommand):
         if options["verbosity"] > 0:
             count = len(cleaning.files) + len(cleaning.orphans)
             self.stdout.write(
-                f"{would} {len(cleaning.releases)} releases, {count} files, {format_size(cleaning.size)};"
-                f" {len(cleaning.kept)} releases stay."
+                f"{would} {_many(len(cleaning.releases), 'release')}, {_many(count, 'file')},"
+                f" {format_size(cleaning.size)}; {_many(len(cleaning.kept), 'release')} to stay."
             )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

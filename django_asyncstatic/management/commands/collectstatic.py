@@ -26,6 +26,9 @@ SHOWN = 10
 #: Files below which no progress is shown.
 LONG = 200
 
+#: Seconds after which it is shown.
+DELAY = 0.5
+
 
 class Command(DjangoCommand):
     """Found where ``django_asyncstatic`` stands above ``django.contrib.staticfiles`` in INSTALLED_APPS.
@@ -179,7 +182,7 @@ class Command(DjangoCommand):
 
         def start(count: int) -> None:
             if count >= LONG:
-                bars.append(tqdm(total=count, unit=" files", file=sys.stderr, leave=False, delay=0.5))
+                bars.append(tqdm(total=count, unit=" files", file=sys.stderr, leave=False, delay=DELAY))
 
         def advance() -> None:
             if bars:
