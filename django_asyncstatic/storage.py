@@ -163,7 +163,10 @@ class _IndexingMixin(StaticFilesStorage):
         try:
             report = self.collect(paths, dry_run=dry_run, **ours)
         except CollectError as error:
-            yield "static files", None, error
+            from django.core.management import CommandError
+
+            # Django 5.2 raises what is yielded, and this is what it makes a sentence of instead of a traceback.
+            yield "static files", None, CommandError(str(error))
             return
         report_to(report)
         if not ours:

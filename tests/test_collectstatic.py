@@ -95,6 +95,16 @@ def test_the_same_release_by_our_command_and_by_djangos(source: Path, tmp_path: 
     }
 
 
+def test_under_djangos_command_what_is_broken_is_told_as_well(source: Path, root: Path) -> None:
+    write(source, broken__css="a { background: url(gone.png) }", other__css="a { background: url(gone.gif) }")
+    with (
+        project(source, root),
+        pytest.raises(CommandError, match=r"2 things are wrong(.|\n)*gone\.png(.|\n)*gone\.gif"),
+    ):
+        collect(DjangoCommand)
+    assert not (root / INDEX_NAME).exists()
+
+
 def test_with_a_storage_of_django_it_is_djangos_command(source: Path, root: Path) -> None:
     with project(source, root, "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"):
         output = collect()
