@@ -270,3 +270,24 @@ def test_the_year_1970_is_a_time_too(source: Path, root: Path, monkeypatch: pyte
         monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
         release(source, 1)
     assert Times.load(root / TIMES_NAME).get("same.js") == 0
+
+
+def test_what_several_releases_have_stays_as_long_as_the_last_of_them(source: Path, tmp_path: Path) -> None:
+    first, second, new = tmp_path / "first", tmp_path / "second", tmp_path / "new"
+    with project(source, first):
+        release(source, 1)
+        shared = names(first)["site.css"]
+        time.sleep(1.1)  # releases are superseded at different seconds
+        release(source, 2)
+    with project(source, second):
+        write(source, more__js="g();\n" * 50)
+        release(source, 1)
+    with project(source, new, keep_releases=5):
+        release_with = {"previous": [str(first), str(second)]}
+        write(source, site__css="a { order: 3 }\n" * 30)
+        collect(**release_with)
+    assert len(ids(new)) == 4
+    with project(source, new, keep_releases=3, keep_age=0):
+        clean()
+    assert index_of(new).get(shared) is not None
+    assert (new / shared).exists()

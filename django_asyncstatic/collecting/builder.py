@@ -485,10 +485,9 @@ class _Collect:
                     if target is not None:
                         aliases[resource.path] = file
                         kept_aliases[resource.path] = release
-                        if file not in current and (target.release is None or order[target.release] > order[release]):
+                        # Where the file has a line of its own that stays longer, that line's turn comes.
+                        if file not in current and order.get(target.release or "", len(order)) > order[release]:
                             resources[file] = target._replace(release=release)
-                        else:
-                            resources.setdefault(file, target)
                 elif (taken := self._taken_over(each, resource, disk)) is not None:
                     resources[resource.path] = taken._replace(release=release)
         return kept_aliases
