@@ -263,7 +263,7 @@ class Place:
                 except (CommandError, Killed):
                     pass
         if self.is_sound:
-            assert_sound(self.root)
+            assert_sound(self.root, while_interrupted=True)
 
     # --- the root ------------------------------------------------------------------------------------------------
 
@@ -293,7 +293,7 @@ class Place:
                 assert not self.is_sound or not (self.root / INDEX_NAME).exists()
                 return
         if self.is_sound:
-            assert_sound(self.root)
+            assert_sound(self.root, while_interrupted=True)
             assert len(StaticIndex.load(self.root / INDEX_NAME).header["releases"]) <= releases
 
 
@@ -323,8 +323,12 @@ def damage(file: Path, position: int, how: str) -> None:
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def assert_sound(root: Path) -> None:
-    """The index is whole, and so is every file that it names."""
+def assert_sound(root: Path, *, while_interrupted: bool = False) -> None:
+    """The index is whole, and so is every file that it names.
+
+    A collect that was interrupted while it put the representations of other levels in place may leave some that the
+    index does not know yet: they decode to the same bytes, and a server sends these instead.
+    """
     file = root / INDEX_NAME
     if not file.exists():
         return
@@ -336,8 +340,9 @@ def assert_sound(root: Path) -> None:
         assert resource.release is None or resource.release in index.header["releases"][1:]
         for each in resource.representations:
             data = (root / each.file).read_bytes()
-            assert len(data) == each.size, each.file
-            assert sha256(data).hexdigest()[:DIGEST_DIGITS] == each.digest, each.file
+            if each.coding is None or not while_interrupted:
+                assert len(data) == each.size, each.file
+                assert sha256(data).hexdigest()[:DIGEST_DIGITS] == each.digest, each.file
             if each.coding is not None:
                 assert CODINGS[each.coding].decode(data) == (root / resource.identity.file).read_bytes(), each.file
 
@@ -389,7 +394,11 @@ def run(storage: str, operations: list[tuple[Any, ...]]) -> None:
 
 @pytest.mark.parametrize("storage", [MANIFEST, PLAIN])
 @given(operations=OPERATIONS)
-@hypothesis.settings(max_examples=EXAMPLES)
+@hypothesis.settings(  # to shrink a failure takes minutes; what is printed can be run again
+    max_examples=EXAMPLES,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.reuse, hypothesis.Phase.generate],
+)
+@pytest.mark.timeout(300)
 def test_the_release_is_that_of_a_collect_into_an_empty_directory(
     storage: str, operations: list[tuple[Any, ...]]
 ) -> None:
