@@ -126,7 +126,7 @@ def place() -> Place:
     """
     from django.core.files.storage import FileSystemStorage
 
-    backend, storage = _unread_storage()
+    backend, storage = unread_storage()
     if not isinstance(storage, FileSystemStorage):
         return Place(None, None, f"{backend} keeps its files elsewhere; serve them from there.")
     if not storage.base_location:
@@ -170,7 +170,7 @@ def makes_index() -> bool:
 
 def manifest_name() -> str | None:
     """The name of the configured storage's manifest; ``None`` for one without."""
-    return getattr(_unread_storage()[1], "manifest_name", None)
+    return getattr(unread_storage()[1], "manifest_name", None)
 
 
 def validate() -> None:
@@ -178,24 +178,24 @@ def validate() -> None:
     for name in DEFAULTS:
         setting(name)
     static_prefix()
-    _unread_storage()
+    unread_storage()
 
 
-def _unread_storage() -> tuple[str, Any]:
+def unread_storage() -> tuple[str, Any]:
     """A new instance of the storage that STORAGES["staticfiles"] names; its manifest is not read for it."""
     options = _storage_settings()
     storage_class = _storage_class()
     if hasattr(storage_class, "read_manifest"):
         storage_class = type(storage_class.__name__, (storage_class,), {"read_manifest": lambda self: None})
     try:
-        with _urls_not_fixed():
+        with urls_not_fixed():
             return options["BACKEND"], storage_class(**options["OPTIONS"])
     except (TypeError, ValueError) as error:
         raise ImproperlyConfigured(f'STORAGES["staticfiles"]["OPTIONS"] cannot be used: {error}') from error
 
 
 @contextmanager
-def _urls_not_fixed() -> Iterator[None]:
+def urls_not_fixed() -> Iterator[None]:
     """Let go of a STATIC_URL or MEDIA_URL that was read, with the script prefix of the moment, in between."""
     kept = {name for name in ("STATIC_URL", "MEDIA_URL") if name not in vars(settings)}
     try:

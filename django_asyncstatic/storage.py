@@ -118,7 +118,7 @@ class _IndexingMixin(StaticFilesStorage):
         cache = self.chosen["cache_dir"]
         return Order(
             destination=self.destination(),
-            sources=[_source(name, storage, path) for name, (storage, path) in paths.items()],
+            sources=[source_of(name, storage, path) for name, (storage, path) in paths.items()],
             compression=self.compression(),
             index_name=self.index_name,
             read_beside_manifest=self.read_beside_manifest,
@@ -263,7 +263,8 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
 _COLLECT_OPTIONS = frozenset({"places", "links", "previous", "start", "advance"})
 
 
-def _source(name: str, storage: Storage, path: str) -> Source:
+def source_of(name: str, storage: Storage, path: str) -> Source:
+    """A finder's file, as the collect reads it."""
     from django_asyncstatic.collecting.sources import Source
 
     name = name.replace(os.sep, "/")

@@ -17,6 +17,7 @@ from django.test import override_settings
 from django_asyncstatic.diagnosing import findings
 from django_asyncstatic.diagnosing.chain import walk_chain
 from django_asyncstatic.diagnosing.findings import Finding, run_checks
+from django_asyncstatic.diagnosing.project import Project
 from django_asyncstatic.index import INDEX_NAME
 
 OURS = "django_asyncstatic.middleware.AsyncStaticMiddleware"
@@ -333,10 +334,10 @@ def test_settings_with_which_nothing_can_run_are_status_2(settings: dict[str, An
 
 
 def test_a_check_that_crashes_is_a_finding_and_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    def crashes() -> list[Finding]:
+    def crashes(project: Project) -> list[Finding]:
         raise ZeroDivisionError("of course")
 
-    monkeypatch.setattr(findings, "_checks", [findings.Check("drift", crashes), *findings._checks])
+    monkeypatch.setattr(findings, "_checks", [findings.Check("drift", crashes, {}), *findings._checks])
     with override_settings(STATIC_ROOT=None):
         results = found("drift")
     assert [found_id for found_id, _ in results] == ["W099", "E014"]

@@ -91,6 +91,27 @@ class Order:
     start: Callable[[int], None] = lambda count: None
     advance: Callable[[], None] = lambda: None
 
+    @property
+    def state_file(self) -> Path:
+        """Where a collect remembers its sources."""
+        return (self.cache_directory or self.destination.root / PRIVATE_DIRECTORY) / STATE_NAME
+
+
+def remembered(order: Order) -> State:
+    """What the last collect by such an order remembered, as far as it still holds."""
+    return State.load(order.state_file, _state_key(order))
+
+
+def _state_key(order: Order) -> dict[str, Any]:
+    """What the records of an earlier collect depend on."""
+    try:
+        found = os.stat(order.destination.root)
+        root = f"{found.st_dev}.{found.st_ino}"
+    except OSError:
+        root = ""
+    parsers = order.search.version() if order.search else ""
+    return {"parsers": parsers, "names": order.naming, "root": root}
+
 
 @dataclass(slots=True)
 class Report:
@@ -148,8 +169,8 @@ class _Collect:
             if self.private.is_dir() and not order.dry_run:
                 stack.enter_context(exclusive(self.private))
                 is_locked = True
-            state_file = (order.cache_directory or self.private) / STATE_NAME
-            state = State.load(state_file, self._key())
+            state_file = order.state_file
+            state = remembered(order)
             found = survey(
                 order.sources,
                 state,
@@ -277,17 +298,6 @@ class _Collect:
             "plain": plain,
             "written": self._written(),
         }
-
-    def _key(self) -> dict[str, Any]:
-        """What the records of an earlier collect depend on."""
-        order = self.order
-        try:
-            found = os.stat(self.root)
-            root = f"{found.st_dev}.{found.st_ino}"
-        except OSError:
-            root = ""
-        parsers = order.search.version() if order.search else ""
-        return {"parsers": parsers, "names": order.naming, "root": root}
 
     def _load_earlier(self) -> list[Earlier]:
         read = self.order.read_beside_manifest
@@ -562,7 +572,7 @@ class _Collect:
         time.sleep(0.02)
         lock = self.private / "lock"
         os.utime(lock)
-        state.records, state.verified, state.key = records, os.stat(lock).st_mtime_ns, self._key()
+        state.records, state.verified, state.key = records, os.stat(lock).st_mtime_ns, _state_key(self.order)
         state.outcome = outcome
         state.save(file)
         marker.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
 from django_asyncstatic.diagnosing.findings import Finding, Place, check
+from django_asyncstatic.diagnosing.project import Project
 
 CANNOT_RUN = "asyncstatic.E019"
 NOT_RECOGNISED = "asyncstatic.E020"
@@ -83,8 +84,13 @@ def walk_chain() -> list[Link]:
     return links
 
 
-@check("chain")
-def check_chain() -> Iterator[Finding]:
+@check(
+    "chain",
+    E019="a middleware cannot run",
+    E020="an async middleware is not recognised as one",
+    W021="a sync-only middleware makes every request run in a thread",
+)
+def check_chain(project: Project) -> Iterator[Finding]:
     """E019, E020, W021: middleware that cannot run, that is async and not recognised, that forces a thread."""
     links = walk_chain()
     ours = next((number for number, link in enumerate(links) if link.path == OURS), None)

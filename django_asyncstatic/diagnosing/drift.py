@@ -8,19 +8,17 @@ from hashlib import sha256
 from pathlib import Path
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 
 from django_asyncstatic import conf
 from django_asyncstatic.codings import CODINGS
 from django_asyncstatic.diagnosing.findings import Finding, check
 from django_asyncstatic.diagnosing.findings import Place as At
+from django_asyncstatic.diagnosing.project import Project, load_index
 from django_asyncstatic.index import (
     DIGEST_DIGITS,
-    INDEX_NAME,
     InvalidIndex,
     Representation,
     Resource,
-    StaticIndex,
 )
 from django_asyncstatic.live import ScannedIndex
 from django_asyncstatic.sources import Place
@@ -29,10 +27,16 @@ COLLECT = "Run manage.py collectstatic."
 COLLECT_AGAIN = "Run manage.py collectstatic again, and do not change collected files by hand."
 
 
-@check("drift")
-def check_index() -> Iterator[Finding]:
+@check(
+    "drift",
+    E001="there is no index, or it cannot be used",
+    E014="STATIC_ROOT is not where collected files can be",
+    W044="a name in STATIC_ROOT cannot be served",
+    W049="the storage writes no index",
+)
+def check_index(project: Project) -> Iterator[Finding]:
     """E001, E014, W044, W049: whether there is an index, and if not, what is served without it."""
-    place = conf.place()
+    place = project.place
     if place.root is None:
         if not settings.STATIC_ROOT:
             yield Finding("asyncstatic.E014", "STATIC_ROOT is not set.", "Set it to where collectstatic may write.")
@@ -44,7 +48,7 @@ def check_index() -> Iterator[Finding]:
         yield Finding("asyncstatic.E014", f"STATIC_ROOT {what}.", COLLECT, At(str(place.root)))
         return
     try:
-        _load(place.index_file)
+        load_index(place)
     except FileNotFoundError:
         yield from _without_index(place)
     except (OSError, InvalidIndex) as error:
@@ -79,11 +83,15 @@ def _without_index(place: Place) -> Iterator[Finding]:
         yield Finding("asyncstatic.E014", f"STATIC_ROOT cannot be listed: {error.strerror}.", "Mend its permissions.")
 
 
-@check("drift")
-def check_files() -> Iterator[Finding]:
+@check(
+    "drift",
+    E002="a collected file is gone or has other bytes",
+    E003="a compressed representation is gone or has other bytes",
+)
+def check_files(project: Project) -> Iterator[Finding]:
     """E002, E003: the index against the disk. Every file is read, every representation decoded."""
-    place = conf.place()
-    index = _usable_index(place.index_file)
+    place = project.place
+    index = project.index
     if index is None or place.root is None:
         return
     seen = set()
@@ -130,11 +138,11 @@ def _read(root: Path, representation: Representation) -> tuple[bytes | None, str
     return data, ""
 
 
-@check("drift")
-def check_manifest() -> Iterator[Finding]:
+@check("drift", E005="the index and the manifest are of different collects")
+def check_manifest(project: Project) -> Iterator[Finding]:
     """E005: the index against Django's manifest, from which templates take their names."""
-    place = conf.place()
-    index = _usable_index(place.index_file)
+    place = project.place
+    index = project.index
     if index is None or place.index_file is None:
         return
     manifest_name = conf.manifest_name()
@@ -168,20 +176,3 @@ def check_manifest() -> Iterator[Finding]:
                 COLLECT,
                 At(str(manifest)),
             )
-
-
-def _load(file: Path | None) -> StaticIndex:
-    if file is None:
-        raise FileNotFoundError(INDEX_NAME)
-    index = StaticIndex.load(file)
-    if not index.is_intact:
-        raise InvalidIndex(f"The index {file} has other lines than were written: it was damaged or edited.")
-    return index
-
-
-def _usable_index(file: Path | None) -> StaticIndex | None:
-    """The index, if :func:`check_index` has nothing to say of it."""
-    try:
-        return _load(file)
-    except (OSError, InvalidIndex, ImproperlyConfigured):
-        return None
