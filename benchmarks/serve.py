@@ -1,12 +1,12 @@
 #!/usr/bin/env python
-"""Measures serving: processor time and requests a second for small and larger files, and for a 304.
+"""Measures serving: processor time and requests a second for small files, as they are and compressed, and for a 304.
 
-    python benchmarks/serve.py [--rounds 5] [--seconds 4] [--only wrapper uvicorn/limit ...] [--quick]
+    python benchmarks/serve.py [--rounds 5] [--seconds 2] [--only wrapper uvicorn/limit ...] [--quick]
 
 One worker on one core, wrk with 64 connections that are kept alive on the other. In each round every row is
-started anew and answers every request: a 2 kB stylesheet, a 90 kB script, and the stylesheet for a client
-that has it. The processor time of the server's processes, user and system, is the steadier figure;
-requests a second depend on what else the machine does.
+started anew and answers every request: a 2 kB stylesheet and a 90 kB script, each as it is and for a client that takes
+brotli, and the stylesheet for a client that has it. The processor time of the server's processes, user and
+system, is the steadier figure; requests a second depend on what else the machine does.
 
 A new row is a line of :data:`ROWS`, a new server a line in ``servers.py``.
 """
@@ -31,20 +31,27 @@ from fixture import LARGE, SMALL, Tree, content, make_tree  # noqa: E402
 from servers import Application, Running, cores, is_installed, pinned, running  # noqa: E402
 from tables import describe_environment, format_table, median, spread  # noqa: E402
 
+from django_asyncstatic.codings import CODINGS  # noqa: E402
+
 CONNECTIONS = 64
 
 #: URLs of the site whose files are asked for: as many as a small site has.
 URLS = 1_000
 
-#: The wrapper of ours on uvicorn takes at most so many times the limit's processor time, …
-WRAPPER_TARGET = 1.15
-#: … and the middleware at most so many microseconds more than an empty one.
-MIDDLEWARE_TARGET = 25.0
+#: By server, what the project promises of its wrapper: at most so many times the limit's processor time, or at most so
+#: many microseconds more.
+WRAPPER_TIMES = {"uvicorn": 1.15, "gunicorn": 1.15}
+WRAPPER_ABOVE = {"granian-asgi": 7.0, "granian-wsgi": 7.0}
+#: … and of its middleware: so many microseconds more than an empty one.
+MIDDLEWARE_ABOVE = 25.0
+#: An identity 200 of the wrapper on uvicorn costs at least so many times less than any peer's.
+PEERS_TIMES = 10.0
 
 OUR_STORAGE = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
 
 LIMIT = Application("limit", asgi="project.limit.asgi", wsgi="project.limit.wsgi")
 FLOOR = Application("floor", middleware=("project.floor.constant",))
+FLOOR_SYNC = Application("floor", middleware=("project.floor.constant_sync",))
 OUR_WRAPPER = Application(
     "wrapper: ours",
     asgi="django_asyncstatic.asgi.get_asgi_application",
@@ -62,6 +69,11 @@ WHITENOISE_WRAPPER = Application(
     "wrapper: WhiteNoise",
     wsgi="project.peers.whitenoise_wsgi",
     needs="whitenoise",
+)
+BLACKNOISE_WRAPPER = Application(
+    "wrapper: BlackNoise",
+    asgi="project.peers.blacknoise_asgi",
+    needs="blacknoise",
 )
 OUR_MIDDLEWARE = Application(
     "middleware: ours",
@@ -88,6 +100,7 @@ WHITENOISE_MIDDLEWARE = Application(
 ROWS: tuple[tuple[str, Application], ...] = (
     ("uvicorn", LIMIT),
     ("uvicorn", OUR_WRAPPER),
+    ("uvicorn", BLACKNOISE_WRAPPER),
     ("uvicorn", SERVESTATIC_WRAPPER),
     ("uvicorn", FLOOR),
     ("uvicorn", OUR_MIDDLEWARE),
@@ -95,30 +108,52 @@ ROWS: tuple[tuple[str, Application], ...] = (
     ("uvicorn", WHITENOISE_MIDDLEWARE),
     ("granian-asgi", LIMIT),
     ("granian-asgi", OUR_WRAPPER),
+    ("granian-asgi", BLACKNOISE_WRAPPER),
     ("granian-asgi", SERVESTATIC_WRAPPER),
+    ("granian-asgi", FLOOR),
+    ("granian-asgi", OUR_MIDDLEWARE),
     ("granian-wsgi", LIMIT),
     ("granian-wsgi", OUR_WRAPPER),
     ("granian-wsgi", SERVESTATIC_WRAPPER),
     ("granian-wsgi", WHITENOISE_WRAPPER),
+    ("granian-wsgi", FLOOR_SYNC),
+    ("granian-wsgi", OUR_MIDDLEWARE),
     ("gunicorn", LIMIT),
     ("gunicorn", OUR_WRAPPER),
     ("gunicorn", SERVESTATIC_WRAPPER),
     ("gunicorn", WHITENOISE_WRAPPER),
+    ("gunicorn", FLOOR_SYNC),
+    ("gunicorn", OUR_MIDDLEWARE),
+    ("gunicorn", SERVESTATIC_MIDDLEWARE),
+    ("gunicorn", WHITENOISE_MIDDLEWARE),
 )
+
+#: They answer paths of their own with what others negotiate.
+CONSTANT = (LIMIT, FLOOR, FLOOR_SYNC)
+#: BlackNoise knows no conditional requests.
+WITHOUT_304 = (BLACKNOISE_WRAPPER,)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What is asked for: a file, and with the validator of an earlier answer or without."""
+    """What is asked for: a file, by a client that takes a coding, or that has it already."""
 
     label: str
     name: str
+    coding: str | None = None
     is_conditional: bool = False
+
+    @property
+    def constant_folder(self) -> str:
+        """Where the limit and the floors have it."""
+        return "304" if self.is_conditional else self.coding or "static"
 
 
 KINDS = (
     Kind("2 kB", SMALL),
+    Kind("2 kB br", SMALL, coding="br"),
     Kind("90 kB", LARGE),
+    Kind("90 kB br", LARGE, coding="br"),
     Kind("304", SMALL, is_conditional=True),
 )
 
@@ -160,14 +195,19 @@ def _request(server: Running, application: Application, tree: Tree, kind: Kind) 
     """Path and headers of the request, after a look at its answer."""
     name = tree.requested[kind.name]
     path, headers, body = f"/static/{name}", [], content(kind.name)
-    status, found, received = server.get(path)
-    if (status, received) != (200, body) or "content-encoding" in found:
+    if kind.coding:
+        headers = [("Accept-Encoding", "br")]
+    status, found, received = server.get(path, headers)
+    if found.get("content-encoding"):
+        received = CODINGS[found["content-encoding"]].decode(received)
+    is_right = application in CONSTANT or found.get("content-encoding") == kind.coding
+    if (status, received) != (200, body) or not is_right:
         raise RuntimeError(f"{application.name}: {status} and {len(received)} bytes for {path}, {found}")
+    if application in CONSTANT:
+        path, headers = f"/{kind.constant_folder}/{name}", []
+    elif kind.is_conditional:
+        headers = [("If-None-Match", found["etag"])]
     if kind.is_conditional:
-        if application in (LIMIT, FLOOR):  # they have a prepared 304 under a path of its own
-            path = f"/304/{name}"
-        else:
-            headers = [("If-None-Match", found["etag"])]
         status, found, received = server.get(path, headers)
         if (status, received) != (304, b""):
             raise RuntimeError(f"{application.name}: {status} and {len(received)} bytes, not a 304")
@@ -177,15 +217,20 @@ def _request(server: Running, application: Application, tree: Tree, kind: Kind) 
 # --- all of them ---------------------------------------------------------------------------------------------
 
 
+Samples = dict[tuple[str, str, str], list[Sample]]
+
+
 def compare(rows: list[tuple[str, Application]], options: argparse.Namespace, tree: Tree) -> None:
     """Measure in rounds, every row after the other; print a table for each server."""
-    samples: dict[tuple[str, str, str], list[Sample]] = defaultdict(list)
+    samples: Samples = defaultdict(list)
     for number in range(options.rounds):
         for server, application in rows:
             with running(server, application, tree) as process:
+                if not options.quick:
+                    measure(process, application, tree, KINDS[0], 1)  # warms up
                 for kind in KINDS:
-                    if not options.quick:
-                        measure(process, application, tree, kind, 1)  # warms up
+                    if kind.is_conditional and application in WITHOUT_304:
+                        continue
                     sample = measure(process, application, tree, kind, options.seconds)
                     samples[server, application.name, kind.label].append(sample)
         print(f"  round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
@@ -197,9 +242,11 @@ def compare(rows: list[tuple[str, Application]], options: argparse.Namespace, tr
         for application in applications:
             row = [application.name]
             for kind in KINDS:
+                if not (found := samples[server, application.name, kind.label]):
+                    row += ["-"] * 4
+                    continue
                 cpu = _cpu(samples, server, application, kind)
                 base = _cpu(samples, server, applications[0], kind)
-                found = samples[server, application.name, kind.label]
                 row += [f"{cpu:,.0f}", f"{cpu / base:.2f}x", spread([each.cpu for each in found])]
                 row.append(f"{median([each.rate for each in found]):,.0f}")
             table.append(row)
@@ -208,34 +255,47 @@ def compare(rows: list[tuple[str, Application]], options: argparse.Namespace, tr
         print_targets(samples, server, applications)
 
 
-def _cpu(samples: dict[tuple[str, str, str], list[Sample]], server: str, row: Application, kind: Kind) -> float:
+def _cpu(samples: Samples, server: str, row: Application, kind: Kind) -> float:
     return median([sample.cpu for sample in samples[server, row.name, kind.label]])
 
 
-def print_targets(
-    samples: dict[tuple[str, str, str], list[Sample]], server: str, applications: list[Application]
-) -> None:
-    """Compare with what the project promises of uvicorn."""
-    if server != "uvicorn":
-        return
+def print_targets(samples: Samples, server: str, applications: list[Application]) -> None:
+    """Compare with what the project promises."""
+    print()
     for kind in KINDS:
-        if LIMIT in applications and OUR_WRAPPER in applications:
-            ratio = _cpu(samples, server, OUR_WRAPPER, kind) / _cpu(samples, server, LIMIT, kind)
-            verdict = "met" if ratio <= WRAPPER_TARGET else "MISSED"
-            print(f"Target, {kind.label}: our wrapper at most {WRAPPER_TARGET}x. Is {ratio:.2f}x, {verdict}.")
-        if FLOOR in applications and OUR_MIDDLEWARE in applications:
-            more = _cpu(samples, server, OUR_MIDDLEWARE, kind) - _cpu(samples, server, FLOOR, kind)
-            verdict = "met" if more <= MIDDLEWARE_TARGET else "MISSED"
-            print(
-                f"Target, {kind.label}: our middleware at most {MIDDLEWARE_TARGET:.0f} us above the floor."
-                f" Is {more:.0f} us, {verdict}."
-            )
+        costs = {
+            each.name: _cpu(samples, server, each, kind)
+            for each in applications
+            if samples[server, each.name, kind.label]
+        }
+        ours, limit = costs.get(OUR_WRAPPER.name), costs.get(LIMIT.name)
+        if ours and limit and (times := WRAPPER_TIMES.get(server)):
+            _verdict(kind, f"our wrapper at most {times}x the limit", f"{ours / limit:.2f}x", ours <= times * limit)
+        if ours and limit and (above := WRAPPER_ABOVE.get(server)):
+            is_met = ours - limit <= above
+            _verdict(kind, f"our wrapper at most {above:.0f} us above the limit", f"{ours - limit:.1f} us", is_met)
+        peers = {name: cost for name, cost in costs.items() if "wrapper" in name and name != OUR_WRAPPER.name}
+        if ours and peers:
+            best = min(peers, key=peers.__getitem__)
+            found = f"{ours / peers[best]:.2f}x {best}"
+            _verdict(kind, "our wrapper at most the best peer's", found, ours <= peers[best] * 1.05)
+            if server == "uvicorn" and kind.coding is None and not kind.is_conditional:
+                is_met = ours * PEERS_TIMES <= peers[best]
+                _verdict(kind, f"any peer at least {PEERS_TIMES:.0f}x ours", f"{peers[best] / ours:.1f}x", is_met)
+        ours, floor = costs.get(OUR_MIDDLEWARE.name), costs.get(FLOOR.name)
+        if ours and floor:
+            target = f"our middleware at most {MIDDLEWARE_ABOVE:.0f} us above the floor"
+            _verdict(kind, target, f"{ours - floor:.0f} us", ours - floor <= MIDDLEWARE_ABOVE)
+
+
+def _verdict(kind: Kind, target: str, found: str, is_met: bool) -> None:
+    print(f"Target, {kind.label}: {target}. Is {found}, {'met' if is_met else 'MISSED'}.")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4, help="for which wrk asks (default: 4)")
+    parser.add_argument("--seconds", type=int, default=2, help="for which wrk asks (default: 2)")
     parser.add_argument(
         "--only",
         nargs="+",
@@ -257,13 +317,23 @@ def main() -> None:
         and is_installed(application.needs)
         and (
             not options.only
-            or application in (LIMIT, FLOOR)
+            or application in CONSTANT
             or any(word.lower() in f"{server}/{application.name}".lower() for word in options.only)
         )
     ]
-    wanted = {server for server, application in rows if not options.only or application not in (LIMIT, FLOOR)}
+    wanted = {server for server, application in rows if not options.only or application not in CONSTANT}
     rows = [row for row in rows if row[0] in wanted]
-    packages = ("Django", "uvicorn", "uvloop", "httptools", "granian", "gunicorn", "whitenoise", "servestatic")
+    packages = (
+        "Django",
+        "uvicorn",
+        "uvloop",
+        "httptools",
+        "granian",
+        "gunicorn",
+        "whitenoise",
+        "servestatic",
+        "blacknoise",
+    )
     print(describe_environment(*packages))
     with tempfile.TemporaryDirectory(prefix="asyncstatic-serve-") as directory:
         compare(rows, options, make_tree(Path(directory), URLS))

@@ -12,9 +12,11 @@ from typing import Any
 
 from asgiref.compatibility import guarantee_single_callable
 
-from django_asyncstatic.serving.contents import SMALL_SIZE, AsyncStream, ContentUnavailable
+from django_asyncstatic.serving.contents import SMALL_SIZE, ContentUnavailable
 from django_asyncstatic.serving.fields import fields_from_headers, path_info_from_scope
 from django_asyncstatic.serving.mounts import Answer, Candidates, answer, would_wait
+from django_asyncstatic.serving.plans import Plan
+from django_asyncstatic.serving.streams import AsyncStream
 from django_asyncstatic.sources import add_directory, make_site
 
 Scope = MutableMapping[str, Any]
@@ -87,67 +89,78 @@ class StaticASGI:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            site = self.site
+            is_secure = site.security is not None and site.security.is_secure_scope(scope)
+            has_script_name = self.script_name or scope.get("root_path")
+            route = None if has_script_name else site.routes[is_secure].get(scope["path"])
+            if route is not None:
+                recalled = route.recall(scope["method"], fields_from_headers(scope["headers"]))
+                if recalled is not None:
+                    plan, body = recalled
+                    await send(_start(plan))
+                    await send({"type": "http.response.body", "body": body})
+                    return
             script_name, path_info = path_info_from_scope(scope, self.script_name)
-            security = self.site.security
-            is_secure = security is not None and security.is_secure_scope(scope)
-            candidates = self.site.candidates(script_name, path_info, is_secure=is_secure)
-            if (
-                candidates
-                and not self.site.would_redirect(scope["path"], is_secure=is_secure)
-                and await self._respond(candidates, scope, receive, send)
-            ):
-                return
+            candidates = site.candidates(script_name, path_info, is_secure=is_secure)
+            if candidates and not site.would_redirect(scope["path"], is_secure=is_secure):
+                found = await self._respond(candidates, scope, receive, send)
+                if found is not None:
+                    if not has_script_name:
+                        site.remember(scope["path"], candidates, found, is_secure=is_secure)
+                    return
         await self.application(scope, receive, send)
 
-    async def _respond(self, candidates: Candidates, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Answer if the resource is here and its file as it should be; else say so and send nothing."""
-        loop = asyncio.get_running_loop()
+    async def _respond(self, candidates: Candidates, scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        """Answer if the resource is here and its file as it should be; else send nothing."""
         asked = (
             candidates,
             scope["method"],
             lambda: fields_from_headers(scope["headers"]),
             lambda: scope.get("query_string", b""),
         )
-        found = await loop.run_in_executor(None, answer, *asked) if would_wait(candidates) else answer(*asked)
-        if found is None:
-            return False
-        try:
-            if _sends_files(scope, found):
-                assert found.plan.content is not None
-                path = await loop.run_in_executor(None, found.contents.verified_path, found.plan.content)
-                await send(_start(found))
-                await send({"type": PATHSEND, "path": path})
-                return True
-            opened = await found.aopen()
-        except ContentUnavailable as error:
-            return found.has_another(error) and await self._respond(candidates, scope, receive, send)
-        if isinstance(opened, bytes):
-            await send(_start(found))
-            await send({"type": "http.response.body", "body": opened})
+        if would_wait(candidates):
+            found = await asyncio.get_running_loop().run_in_executor(None, answer, *asked)
         else:
-            assert found.plan.content is not None
-            await _send_stream(_start(found), AsyncStream(opened, found.plan.content.length), receive, send)
-        return True
+            found = answer(*asked)
+        if found is None:
+            return None
+        body = found.remembered()
+        if body is None:
+            try:
+                if await _send_file(found, scope, send):
+                    return found
+                opened = await found.aopen()
+            except ContentUnavailable as error:
+                return await self._respond(candidates, scope, receive, send) if found.has_another(error) else None
+            if not isinstance(opened, bytes):
+                assert found.plan.content is not None
+                await _send_stream(_start(found.plan), AsyncStream(opened, found.plan.content.length), receive, send)
+                return found
+            body = opened
+        await send(_start(found.plan))
+        await send({"type": "http.response.body", "body": body})
+        return found
 
 
-def _start(found: Answer) -> Message:
+def _start(plan: Plan) -> Message:
     # A copy: the list is shared by all responses, and middleware around us may add to it.
-    return {
-        "type": "http.response.start",
-        "status": found.plan.status,
-        "headers": list(found.plan.headers.raw),
-    }
+    return {"type": "http.response.start", "status": plan.status, "headers": plan.headers.raw.copy()}
 
 
-def _sends_files(scope: Scope, found: Answer) -> bool:
-    """Whether the server can send this content by itself: a whole file, and larger than memory is for."""
+async def _send_file(found: Answer, scope: Scope, send: Send) -> bool:
+    """Let the server send a file by itself, if it can: a whole one, and larger than memory is for."""
     content = found.plan.content
-    return (
-        content is not None
-        and content.is_whole
-        and content.length > SMALL_SIZE
-        and PATHSEND in (scope.get("extensions") or {})
-    )
+    if (
+        content is None
+        or content.length <= SMALL_SIZE
+        or not content.is_whole
+        or PATHSEND not in (scope.get("extensions") or {})
+    ):
+        return False
+    path = await found.contents.averified_path(content)
+    await send(_start(found.plan))
+    await send({"type": PATHSEND, "path": path})
+    return True
 
 
 async def _send_stream(start: Message, stream: AsyncStream, receive: Receive, send: Send) -> None:

@@ -19,8 +19,8 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from django_asyncstatic.index import INDEX_NAME, TIMES_NAME
-from django_asyncstatic.serving.contents import MEMORY_SIZE
 from django_asyncstatic.serving.headers import BUNDLERS, HeaderPolicy, Pairs, immutable_file_test
+from django_asyncstatic.serving.memory import MEMORY_SIZE, Memory
 from django_asyncstatic.serving.mounts import MountOptions, Site
 from django_asyncstatic.serving.security import SecurityPolicy
 from django_asyncstatic.sources import IndexLoader, Place, RootFiles
@@ -216,11 +216,17 @@ def header_policy() -> HeaderPolicy:
 
 
 @cache
+def memory() -> Memory:
+    """The process's one budget for bodies."""
+    return Memory(setting("ASYNCSTATIC_MEMORY"))
+
+
+@cache
 def loader() -> IndexLoader:
     """The process's one index, shared by the middleware and the wrapper around Django."""
     return IndexLoader(
         place,
-        memory_size=setting("ASYNCSTATIC_MEMORY"),
+        memory=memory(),
         live=setting("ASYNCSTATIC_LIVE"),
         dotfiles=setting("ASYNCSTATIC_DOTFILES"),
     )
@@ -232,13 +238,14 @@ def root_files() -> RootFiles | None:
     root = setting("ASYNCSTATIC_ROOT")
     if root is None:
         return None
-    return RootFiles(root, dotfiles=setting("ASYNCSTATIC_DOTFILES"), memory_size=setting("ASYNCSTATIC_MEMORY"))
+    return RootFiles(root, dotfiles=setting("ASYNCSTATIC_DOTFILES"), memory=memory())
 
 
 def site(security: SecurityPolicy | None = None) -> Site:
     """The static files of the project under STATIC_URL, and those of ASYNCSTATIC_ROOT at ``/``."""
     index_file, dotfiles = setting("ASYNCSTATIC_INDEX_FILE"), setting("ASYNCSTATIC_DOTFILES")
-    site = Site(header_policy(), security, MountOptions("index.html" if index_file is True else index_file, dotfiles))
+    options = MountOptions("index.html" if index_file is True else index_file, dotfiles)
+    site = Site(header_policy(), security, options, memory())
     if (root_source := root_files()) is not None:
         site.add("/", root_source)
     _storage_class()  # a name that is wrong is told at start, not at the first static file
@@ -307,6 +314,7 @@ _OF_AN_EMPTY_RESPONSE = {"content-type", "content-length"}
 
 def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting.startswith("ASYNCSTATIC_") or setting in ("STORAGES", "STATIC_ROOT"):
+        memory.cache_clear()
         loader.cache_clear()
         root_files.cache_clear()
 

@@ -13,15 +13,11 @@ from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpRe
 from django.http.response import HttpResponseBase
 
 from django_asyncstatic import conf
-from django_asyncstatic.serving.contents import (
-    CHUNK_SIZE,
-    AsyncStream,
-    BoundedFile,
-    ContentUnavailable,
-)
+from django_asyncstatic.serving.contents import ContentUnavailable
 from django_asyncstatic.serving.fields import fields_from_environ
 from django_asyncstatic.serving.mounts import Answer, Candidates, answer, would_wait
 from django_asyncstatic.serving.plans import Plan
+from django_asyncstatic.serving.streams import CHUNK_SIZE, AsyncStream, BoundedFile, file_for
 
 
 class AsyncStaticMiddleware:
@@ -113,13 +109,15 @@ def _stream(request: HttpRequest, plan: Plan, file: BinaryIO) -> HttpResponseBas
     # buffers an iterator of the wrong kind whole, with a warning.
     if hasattr(request, "scope"):
         return StreamingHttpResponse(AsyncStream(file, plan.content.length), status=plan.status)
-    if plan.content.is_whole:
-        return StaticFileResponse(file, status=plan.status)
-    return StreamingHttpResponse(BoundedFile(file, plan.content.length), status=plan.status)
+    wrapper = request.META.get("wsgi.file_wrapper")
+    sendable = file_for(wrapper, file, plan.content.length, is_whole=plan.content.is_whole)
+    if sendable is None:
+        return StreamingHttpResponse(BoundedFile(file, plan.content.length), status=plan.status)
+    return StaticFileResponse(sendable, status=plan.status)
 
 
 class StaticFileResponse(FileResponse):
-    """A whole file under WSGI, given to the server's ``wsgi.file_wrapper`` if it has one."""
+    """A file under WSGI that Django gives to the server's ``wsgi.file_wrapper``."""
 
     block_size = CHUNK_SIZE
 

@@ -11,14 +11,15 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Lock
 from time import monotonic
 from typing import Any, NamedTuple
 
 from django_asyncstatic.index import INDEX_NAME, InvalidIndex, Resource, ResourceIndex, StaticIndex
 from django_asyncstatic.live import PRIVATE_NAMES, LiveDirectory, ScannedIndex
-from django_asyncstatic.serving.contents import MEMORY_SIZE, Contents
+from django_asyncstatic.serving.contents import Contents
 from django_asyncstatic.serving.headers import HeaderPolicy, check_policy, immutable_file_test
+from django_asyncstatic.serving.locks import ForkableLock
+from django_asyncstatic.serving.memory import Memory
 from django_asyncstatic.serving.mounts import MountOptions, Site
 
 logger = logging.getLogger("django_asyncstatic")
@@ -67,15 +68,15 @@ class IndexLoader:
         self,
         locate: Callable[[], Place],
         *,
-        memory_size: int = MEMORY_SIZE,
+        memory: Memory | None = None,
         reload_interval: float = RELOAD_INTERVAL,
         live: Sequence[str] = (),
         dotfiles: bool = False,
     ) -> None:
         self._locate = locate
-        self._memory_size = memory_size
+        self._memory = memory
         self._interval = reload_interval
-        self._lock = Lock()
+        self._lock = ForkableLock()
         self._loaded: tuple[ResourceIndex, Contents] | None = None
         self._place: Place | None = None
         self._signature: tuple[int, int, int] | None = None
@@ -103,8 +104,9 @@ class IndexLoader:
         self._look()
         return self._loaded is not before
 
-    def is_ready(self) -> bool:
-        return self._loaded is not None
+    def ready(self) -> ResourceIndex | None:
+        loaded = self._loaded
+        return loaded[0] if loaded is not None and monotonic() < self._next_look else None
 
     def contents(self) -> Contents:
         return self._first_load()[1] if self._loaded is None else self._loaded[1]
@@ -123,7 +125,7 @@ class IndexLoader:
                 self._place = place = self._locate()
                 index = self._load(place)
                 self._next_look = monotonic() + self._interval
-                self._loaded = (index, Contents(place.root or ".", self._memory_size))
+                self._loaded = (index, Contents(place.root or ".", self._memory))
             return self._loaded
 
     def _load(self, place: Place) -> ResourceIndex:
@@ -183,10 +185,10 @@ class RootFiles:
     :class:`~django_asyncstatic.serving.mounts.Source`.
     """
 
-    def __init__(self, root: str | os.PathLike[str], *, dotfiles: bool = False, memory_size: int = MEMORY_SIZE) -> None:
+    def __init__(self, root: str | os.PathLike[str], *, dotfiles: bool = False, memory: Memory | None = None) -> None:
         self._root = Path(os.path.abspath(root))
         self._dotfiles = dotfiles
-        self._contents = Contents(self._root, memory_size)
+        self._contents = Contents(self._root, memory)
         self._names: frozenset[str] | None = None
         self._index = _NoIndex()
 
@@ -197,8 +199,8 @@ class RootFiles:
             self._names = frozenset(scanned) if isinstance(scanned, ScannedIndex) else frozenset()
         return self._index
 
-    def is_ready(self) -> bool:
-        return self._names is not None
+    def ready(self) -> ResourceIndex | None:
+        return None if self._names is None else self._index
 
     def contents(self) -> Contents:
         return self._contents
@@ -260,7 +262,7 @@ def add_directory(
 ) -> None:
     """Serve one more directory; for a name that several have, the one added last answers."""
     place = place_of(root, index)
-    site.add(prefix, IndexLoader(lambda: place, live=live, dotfiles=site.options.dotfiles))
+    site.add(prefix, IndexLoader(lambda: place, memory=site.memory, live=live, dotfiles=site.options.dotfiles))
 
 
 def place_of(root: str | os.PathLike[str], index: str | os.PathLike[str] | None = None) -> Place:

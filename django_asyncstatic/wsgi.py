@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from django_asyncstatic.serving.contents import CHUNK_SIZE, BoundedFile, ContentUnavailable
+from django_asyncstatic.serving.contents import ContentUnavailable
 from django_asyncstatic.serving.fields import fields_from_environ, path_info_from_environ
-from django_asyncstatic.serving.mounts import Answer, answer
+from django_asyncstatic.serving.mounts import Answer, Candidates, answer
+from django_asyncstatic.serving.streams import CHUNK_SIZE, BoundedFile, file_for
 from django_asyncstatic.sources import add_directory, make_site
 
 Environ = dict[str, Any]
@@ -73,30 +74,47 @@ class StaticWSGI:
         add_directory(self.site, root, prefix, index=index, live=live)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        while (found := self._find(environ)) is not None:
+        site = self.site
+        is_secure = site.security is not None and site.security.is_secure_environ(environ)
+        has_script_name = self.script_name or environ.get("SCRIPT_NAME")
+        route = None if has_script_name else site.routes[is_secure].get(environ.get("PATH_INFO", ""))
+        if route is not None:
+            recalled = route.recall(environ["REQUEST_METHOD"], fields_from_environ(environ))
+            if recalled is not None:
+                plan, body = recalled
+                start_response(_REASONS[plan.status], list(plan.headers.pairs))
+                return [body] if body else []
+        candidates = self._candidates(environ, is_secure=is_secure)
+        while (found := _answer(candidates, environ)) is not None:
             try:
-                return _respond(found, environ, start_response)
+                response = _respond(found, environ, start_response)
             except ContentUnavailable as error:
                 if not found.has_another(error):
                     break
+            else:
+                if not has_script_name:
+                    site.remember(environ.get("PATH_INFO", ""), candidates, found, is_secure=is_secure)
+                return response
         return self.application(environ, start_response)
 
-    def _find(self, environ: Environ) -> Answer | None:
+    def _candidates(self, environ: Environ, *, is_secure: bool) -> Candidates:
         paths = path_info_from_environ(environ, self.script_name)
         if paths is None:
-            return None
+            return ()
         script_name, path_info = paths
-        security = self.site.security
-        is_secure = security is not None and security.is_secure_environ(environ)
         candidates = self.site.candidates(script_name, path_info, is_secure=is_secure)
         if not candidates or self.site.would_redirect(script_name + path_info, is_secure=is_secure):
-            return None
-        return answer(
-            candidates,
-            environ["REQUEST_METHOD"],
-            lambda: fields_from_environ(environ),
-            lambda: environ.get("QUERY_STRING", "").encode("latin-1", "replace"),
-        )
+            return ()
+        return candidates
+
+
+def _answer(candidates: Candidates, environ: Environ) -> Answer | None:
+    return answer(
+        candidates,
+        environ["REQUEST_METHOD"],
+        lambda: fields_from_environ(environ),
+        lambda: environ.get("QUERY_STRING", "").encode("latin-1", "replace"),
+    )
 
 
 def _respond(found: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -107,11 +125,11 @@ def _respond(found: Answer, environ: Environ, start_response: StartResponse) -> 
         return [opened] if opened else []
     assert plan.content is not None
     wrap = environ.get("wsgi.file_wrapper")
-    # A wrapper runs to the end of the file, so it is for whole files only.
-    if wrap is not None and plan.content.is_whole:
-        wrapped: Iterable[bytes] = wrap(opened, CHUNK_SIZE)
-        return wrapped
-    return BoundedFile(opened, plan.content.length)
+    file = file_for(wrap, opened, plan.content.length, is_whole=plan.content.is_whole)
+    if file is None:
+        return BoundedFile(opened, plan.content.length)
+    wrapped: Iterable[bytes] = wrap(file, CHUNK_SIZE)  # type: ignore[misc]
+    return wrapped
 
 
 def _nothing_behind(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

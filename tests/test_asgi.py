@@ -11,7 +11,8 @@ import pytest
 from django.core.asgi import get_asgi_application as get_django_application
 
 from django_asyncstatic.asgi import PATHSEND, StaticASGI
-from django_asyncstatic.serving.contents import CHUNK_SIZE, Contents, ContentTruncated
+from django_asyncstatic.serving.contents import Contents
+from django_asyncstatic.serving.streams import CHUNK_SIZE, ContentTruncated
 from tests.edges import aask_asgi, ask_asgi, make_scope
 
 TEXT = "site/text.txt"

@@ -15,7 +15,7 @@ from wsgiref.validate import validator
 import pytest
 from django.core.wsgi import get_wsgi_application as get_django_application
 
-from django_asyncstatic.serving.contents import ContentTruncated
+from django_asyncstatic.serving.streams import ContentTruncated
 from django_asyncstatic.wsgi import StaticWSGI
 from tests.edges import ask_wsgi, make_environ
 

@@ -8,10 +8,11 @@ Prepared = tuple[int, list[tuple[str, str]], bytes]
 
 
 def prepare() -> dict[str, Prepared]:
-    """``(status, headers, body)`` by path: the requested files, and a 304 for each under ``/304/``."""
+    """``(status, headers, body)`` by path: the requested files; below ``/br/`` with brotli, below ``/304/`` a 304."""
     prepared: dict[str, Prepared] = {}
     for name in settings.BENCHMARK["requested"]:
         body = (Path(settings.STATIC_ROOT) / name).read_bytes()
+        coded = (Path(settings.STATIC_ROOT) / f"{name}.br").read_bytes()
         kept = [
             ("etag", '"00112233445566778899aabbccddeeff"'),
             ("cache-control", "max-age=315360000, public, immutable"),
@@ -20,11 +21,12 @@ def prepare() -> dict[str, Prepared]:
         ]
         described = [
             ("content-type", "text/css; charset=utf-8"),
-            ("content-length", str(len(body))),
             ("last-modified", "Sat, 01 Aug 2026 00:00:00 GMT"),
             ("accept-ranges", "bytes"),
         ]
-        prepared[f"/static/{name}"] = (200, described + kept, body)
+        prepared[f"/static/{name}"] = (200, [*described, ("content-length", str(len(body))), *kept], body)
+        coding = [("content-length", str(len(coded))), ("content-encoding", "br")]
+        prepared[f"/br/{name}"] = (200, [*described, *coding, *kept], coded)
         prepared[f"/304/{name}"] = (304, kept, b"")
     return prepared
 

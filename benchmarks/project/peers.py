@@ -21,3 +21,11 @@ def whitenoise_wsgi():
     from whitenoise import WhiteNoise
 
     return WhiteNoise(get_wsgi_application(), root=settings.STATIC_ROOT, prefix="static/")
+
+
+def blacknoise_asgi():
+    from blacknoise import BlackNoise
+
+    application = BlackNoise(get_asgi_application(), immutable_file_test=lambda *arguments: True)
+    application.add(settings.STATIC_ROOT, "/static/")
+    return application

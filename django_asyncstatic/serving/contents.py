@@ -1,4 +1,4 @@
-"""The only file access behind a plan: memory, a file object, a stream.
+"""The only file access behind a plan: memory, or an open file, which :mod:`.streams` makes fit for a server.
 
 What is opened is compared with what the index says, before a byte is sent: a file that is gone, was cut or
 was replaced since the collect raises :class:`ContentUnavailable`, and the edge passes the request on.
@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
 from hashlib import file_digest, sha256
 from pathlib import Path
-from threading import Lock
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from django_asyncstatic.index import DIGEST_DIGITS, Representation
+from django_asyncstatic.serving.locks import ForkableLock
+from django_asyncstatic.serving.memory import Body, Memory
 from django_asyncstatic.serving.plans import Content
+from django_asyncstatic.serving.streams import CHUNK_SIZE
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future
 
 logger = logging.getLogger("django_asyncstatic")
-
-#: Bytes of a stream's chunk: 8 KiB chunks reach 111 MB/s under uvicorn, 256 KiB 655 and more.
-CHUNK_SIZE = 256 * 1024
 
 #: A representation up to one chunk is read whole, kept, and sent in one message.
 SMALL_SIZE = CHUNK_SIZE
@@ -31,9 +32,6 @@ VERIFIED_FILES = 4096
 #: Different messages that are logged; their number must not grow with the visitors.
 _LOGGED_MESSAGES = 1000
 _logged: set[str] = set()
-
-#: Bytes of small representations kept per process, unless a setting says otherwise.
-MEMORY_SIZE = 32 * 1024 * 1024
 
 
 class ContentUnavailable(Exception):
@@ -47,31 +45,30 @@ def log_once(message: str) -> None:
         logger.error(message)
 
 
-class ContentTruncated(Exception):
-    """A file became shorter while it was sent: the connection has to be broken, so that the client notices."""
-
-
 class Contents:
-    """The bytes of the representations under one root directory.
+    """The bytes of the representations under one root directory; small ones are kept in ``memory``.
 
-    ``memory_size`` bounds the bytes of small representations that are kept; the oldest go first.
+    A file is read, and a large one hashed, once, however many requests for it arrive together.
     """
 
-    def __init__(self, root: str | os.PathLike[str], memory_size: int = MEMORY_SIZE) -> None:
+    def __init__(self, root: str | os.PathLike[str], memory: Memory | None = None) -> None:
         self.root = Path(root)
-        self.memory_size = memory_size
-        self._memory: dict[tuple[str, str], bytes] = {}
-        self._used = 0
+        self.memory = memory or Memory()
+        self._bodies: dict[str, Body] = {}
         #: Large files whose bytes were compared with the index, as they were then.
         self._verified: dict[str, tuple[int, int, int]] = {}
-        self._lock = Lock()
+        #: What is being read: by file for threads, by event loop and representation for coroutines.
+        self._locks: dict[str, ForkableLock] = {}
+        self._loading: dict[tuple[AbstractEventLoop, Representation], Future[bytes | None]] = {}
 
     def remembered(self, content: Content) -> bytes | None:
         """The bytes, if they are in memory; never touches the disk."""
-        whole = self._memory.get((content.representation.file, content.representation.etag))
-        if whole is None or content.is_whole:
-            return whole
-        return whole[content.start : content.stop]
+        representation, start, stop = content
+        body = self._bodies.get(representation.file)
+        if body is None or body.etag != representation.etag:
+            return None
+        body.was_asked_for = True
+        return body.data if stop - start == len(body.data) else body.data[start:stop]
 
     def open(self, content: Content) -> bytes | BinaryIO:
         """The bytes of a small representation, or an unbuffered file positioned at ``start`` of a larger one.
@@ -81,28 +78,93 @@ class Contents:
         remembered = self.remembered(content)
         if remembered is not None:
             return remembered
-        file = self._open_file(content.representation)
+        representation = content.representation
+        if representation.size > SMALL_SIZE:
+            return self._open_verified(representation, content.start)
+        with self._locks.setdefault(representation.file, ForkableLock()):
+            remembered = self.remembered(content)
+            if remembered is not None:
+                return remembered
+            try:
+                whole = self._read_whole(representation)
+                self.memory.keep(self._bodies, representation.file, representation.etag, whole)
+            finally:
+                self._locks.pop(representation.file, None)
+        return whole[content.start : content.stop]
+
+    async def aopen(self, content: Content) -> bytes | BinaryIO:
+        """The same off the event loop, unless the bytes are in memory."""
+        remembered = self.remembered(content)
+        if remembered is not None:
+            return remembered
+        whole = await self._load_once(content.representation)
+        if whole is not None:
+            return whole[content.start : content.stop]
+        from asyncio import CancelledError, get_running_loop, shield
+
+        opening = get_running_loop().run_in_executor(None, self._open_verified, content.representation, content.start)
         try:
-            if content.representation.size > SMALL_SIZE:
-                self._verify(file, content.representation)
-                file.seek(content.start)
-                return file
-            whole = self._read_whole(file, content.representation)
-        except BaseException:
-            file.close()
+            return await shield(opening)
+        except CancelledError:
+            # Nobody waits for the file any more that the thread is about to open.
+            opening.add_done_callback(_close)
             raise
-        file.close()
-        self._remember(content.representation, whole)
-        return whole if content.is_whole else whole[content.start : content.stop]
+
+    async def averified_path(self, content: Content) -> str:
+        """:meth:`verified_path` off the event loop."""
+        await self._load_once(content.representation)
+        from asyncio import get_running_loop
+
+        return await get_running_loop().run_in_executor(None, self.verified_path, content)
+
+    async def _load_once(self, representation: Representation) -> bytes | None:
+        """The bytes of a small representation, ``None`` for a large one, verified; one thread for all who wait."""
+        if representation.size > SMALL_SIZE and representation.file in self._verified:
+            return None
+        from asyncio import get_running_loop, shield
+
+        key = (get_running_loop(), representation)
+        loading = self._loading.get(key)
+        if loading is None:
+            loading = self._loading[key] = key[0].run_in_executor(None, self._load, representation)
+            loading.add_done_callback(lambda done: self._loaded(key, done))
+        # Shielded: the others that wait for it go on waiting when the first of them is cancelled.
+        return await shield(loading)
+
+    def _load(self, representation: Representation) -> bytes | None:
+        """The bytes of a small representation, ``None`` for a large one, which is verified."""
+        opened = self.open(Content(representation, 0, representation.size))
+        if isinstance(opened, bytes):
+            return opened
+        opened.close()
+        return None
+
+    def _loaded(self, key: tuple[AbstractEventLoop, Representation], done: Future[bytes | None]) -> None:
+        self._loading.pop(key, None)
+        if not done.cancelled():
+            done.exception()  # whoever still waits gets it; nobody may
 
     def verified_path(self, content: Content) -> str:
         """The absolute path of a whole representation, for a server that sends files itself.
 
         Raises :class:`ContentUnavailable`: a server that finds the file missing answers in its own words.
         """
-        with self._open_file(content.representation) as file:
-            self._verify(file, content.representation)
+        self._open_verified(content.representation, 0).close()
         return os.path.abspath(self.root / content.representation.file)
+
+    def _open_verified(self, representation: Representation, start: int) -> BinaryIO:
+        file = self._open_file(representation)
+        try:
+            with self._locks.setdefault(representation.file, ForkableLock()):
+                try:
+                    self._verify(file, representation)
+                finally:
+                    self._locks.pop(representation.file, None)
+            file.seek(start)
+        except BaseException:
+            file.close()
+            raise
+        return file
 
     def _open_file(self, representation: Representation) -> BinaryIO:
         path = str(self.root / representation.file)
@@ -134,122 +196,24 @@ class Contents:
             self._verified.clear()
         self._verified[representation.file] = state
 
-    def _read_whole(self, file: BinaryIO, representation: Representation) -> bytes:
-        try:
-            whole = file.read(representation.size) if representation.size else b""
-        except OSError as error:
-            raise ContentUnavailable(f"{file.name} cannot be read: {error.strerror or error}") from error
+    def _read_whole(self, representation: Representation) -> bytes:
+        with self._open_file(representation) as file:
+            try:
+                whole = file.read(representation.size) if representation.size else b""
+            except OSError as error:
+                raise ContentUnavailable(f"{file.name} cannot be read: {error.strerror or error}") from error
         if len(whole) != representation.size:
             raise ContentUnavailable(f"{file.name} was cut while it was read")
         if representation.digest and sha256(whole).hexdigest()[:DIGEST_DIGITS] != representation.digest:
             raise ContentUnavailable(f"{file.name} has other bytes than the index says")
         return whole
 
-    def _remember(self, representation: Representation, whole: bytes) -> None:
-        key = (representation.file, representation.etag)
-        with self._lock:
-            if key in self._memory or len(whole) > self.memory_size:
-                return
-            self._memory[key] = whole
-            self._used += len(whole)
-            while self._used > self.memory_size:
-                self._used -= len(self._memory.pop(next(iter(self._memory))))
+
+def _close(opening: Future[BinaryIO]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
     """A FIFO that took a file's place must not hang the request. Regular files ignore the flag."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-class BoundedFile:
-    """A file object that ends at the end of a content: for WSGI, where a 206 must not run to the file's end.
-
-    It has no ``fileno``: servers that see one send from it to the end of the file.
-    """
-
-    def __init__(self, file: BinaryIO, length: int) -> None:
-        self._file = file
-        self._left = length
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = self._left if size < 0 else min(size, self._left)
-        if not wanted:
-            return b""
-        chunk = self._file.read(wanted)
-        if not chunk:
-            raise ContentTruncated(f"{self._file.name} was cut while it was sent")
-        self._left -= len(chunk)
-        return chunk
-
-    def __iter__(self) -> Iterator[bytes]:
-        while chunk := self.read(CHUNK_SIZE):
-            yield chunk
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class AsyncStream:
-    """The chunks of an open file, read off the event loop with aiofiles on the loop's shared pool.
-
-    No thread is held between chunks, so slow clients cost none. It defines no ``__iter__``, by which Django
-    tells asynchronous iterators.
-    """
-
-    def __init__(self, file: BinaryIO, length: int) -> None:
-        self._file = _SharedFile(file)
-        self._left = length
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        from aiofiles.threadpool.binary import AsyncFileIO
-
-        reader: Any = AsyncFileIO(self._file, loop=None, executor=None)  # type: ignore[arg-type]
-        try:
-            while self._left:
-                chunk = await reader.read(min(CHUNK_SIZE, self._left))
-                if not chunk:
-                    raise ContentTruncated(f"{self._file.name} was cut while it was sent")
-                self._left -= len(chunk)
-                yield chunk
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _SharedFile:
-    """A file that one thread may close while another reads.
-
-    A cancelled response leaves its read running in the pool. Closing the descriptor under it could let it
-    read from, and so move, whatever file gets the same number next: so a read under way closes at its end.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.name = file.name
-        self._file = file
-        self._lock = Lock()
-        self._is_reading = False
-        self._is_closed = False
-
-    def read(self, size: int) -> bytes:
-        with self._lock:
-            if self._is_closed:
-                return b""
-            self._is_reading = True
-        try:
-            return self._file.read(size)
-        finally:
-            self._end_reading()
-
-    def _end_reading(self) -> None:
-        with self._lock:
-            self._is_reading = False
-            if self._is_closed:
-                self._file.close()
-
-    def close(self) -> None:
-        with self._lock:
-            self._is_closed = True
-            if not self._is_reading:
-                self._file.close()

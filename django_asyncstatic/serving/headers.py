@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.utils.http import http_date
@@ -50,18 +51,13 @@ _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 class Headers:
     """The pairs of a response, and the same as bytes for ASGI, made when first asked for."""
 
-    __slots__ = ("_raw", "pairs")
-
     def __init__(self, pairs: Pairs) -> None:
         self.pairs = pairs
-        self._raw: list[tuple[bytes, bytes]] | None = None
 
-    @property
+    @cached_property
     def raw(self) -> list[tuple[bytes, bytes]]:
         """For ASGI. The list is shared by all responses; servers copy it, so must everyone else."""
-        if self._raw is None:
-            self._raw = [(name.encode("ascii"), value.encode("latin-1")) for name, value in self.pairs]
-        return self._raw
+        return [(name.encode("ascii"), value.encode("latin-1")) for name, value in self.pairs]
 
     def __repr__(self) -> str:
         return f"Headers({self.pairs!r})"

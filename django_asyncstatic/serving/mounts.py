@@ -6,19 +6,17 @@ What is computed per resource is kept here, bounded, and dropped when the index 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from threading import Lock
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 from urllib.parse import quote
 
 from django_asyncstatic.index import InvalidIndex, Resource, ResourceIndex
 from django_asyncstatic.serving.contents import Contents, ContentUnavailable, log_once
 from django_asyncstatic.serving.fields import Fields
 from django_asyncstatic.serving.headers import HeaderPolicy
+from django_asyncstatic.serving.locks import ForkableLock
+from django_asyncstatic.serving.memory import Memory
 from django_asyncstatic.serving.plans import Plan, PreparedResource, make_plan, make_redirect_plan
 from django_asyncstatic.serving.security import SecurityPolicy
-
-if TYPE_CHECKING:
-    from asyncio import Future
 
 #: Resources kept prepared per mount, a few kilobytes each; the oldest go first. A page has under a hundred.
 PREPARED_RESOURCES = 4096
@@ -30,8 +28,8 @@ class Source(Protocol):
     def current(self) -> ResourceIndex:
         """The index as it is now, the same object while it is the same index; may load it, or look for a newer one."""
 
-    def is_ready(self) -> bool:
-        """Whether the index is loaded."""
+    def ready(self) -> ResourceIndex | None:
+        """What :meth:`current` gives, if that is known without a look at the disk."""
 
     def contents(self) -> Contents:
         """The files."""
@@ -75,7 +73,7 @@ class Mount:
         self.policy = policy
         self.options = options or MountOptions()
         self._prepared: tuple[ResourceIndex | None, dict[str, PreparedResource]] = (None, {})
-        self._lock = Lock()
+        self._lock = ForkableLock()
 
     def get(self, name: str) -> PreparedResource | Redirect | None:
         """The resource of a name below the prefix, prepared; ``None`` if there is none."""
@@ -106,12 +104,17 @@ class Mount:
                 del prepared[next(iter(prepared))]
         return found
 
+    def recall(self, name: str) -> PreparedResource | None:
+        """What :meth:`get` gives, if it gave it before and the index is the same; never touches the disk."""
+        index, prepared = self._prepared
+        return prepared.get(name) if index is not None and self.source.ready() is index else None
+
     def would_wait(self, name: str) -> bool:
         """Whether :meth:`get` would load the index or look at the disk: work for a thread, under ASGI."""
+        if self.source.ready() is None:
+            return True
         if name in self._prepared[1]:
             return False
-        if not self.source.is_ready():
-            return True
         index_file = self.options.index_file
         names = [name] if index_file is None else [name, name + index_file, f"{name}/{index_file}"]
         return any(map(self.source.is_live, names))
@@ -168,23 +171,29 @@ class Answer(NamedTuple):
 
     async def aopen(self) -> bytes | BinaryIO:
         """The same off the event loop, unless the body is in memory."""
-        body = self.remembered()
-        if body is not None:
-            return body
-        from asyncio import CancelledError, get_running_loop, shield
-
-        opening = get_running_loop().run_in_executor(None, self.open)
-        try:
-            return await shield(opening)
-        except CancelledError:
-            # Nobody waits for the file any more that the thread is about to open.
-            opening.add_done_callback(_close)
-            raise
+        return b"" if self.plan.content is None else await self.contents.aopen(self.plan.content)
 
 
-def _close(opening: Future[bytes | BinaryIO]) -> None:
-    if opening.exception() is None and not isinstance(opened := opening.result(), bytes):
-        opened.close()
+class Route:
+    """A path that was asked for before: the mount that answers it, and the name there."""
+
+    __slots__ = ("contents", "mount", "name")
+
+    def __init__(self, mount: Mount, name: str) -> None:
+        self.mount = mount
+        self.name = name
+        self.contents = mount.source.contents()
+
+    def recall(self, method: str, fields: Fields) -> tuple[Plan, bytes] | None:
+        """The plan and its body, if all that is needed is in memory: what most requests get, and no other pays for."""
+        prepared = self.mount.recall(self.name)
+        if prepared is None:
+            return None
+        plan = make_plan(prepared, method, fields)
+        if plan.content is None:
+            return plan, b""
+        body = self.contents.remembered(plan.content)
+        return None if body is None else (plan, body)
 
 
 Candidates = Sequence[tuple[Mount, str]]
@@ -201,15 +210,20 @@ class Site:
         policy: HeaderPolicy | None = None,
         security: SecurityPolicy | None = None,
         options: MountOptions | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.policy = policy or HeaderPolicy()
         self.security = security
         self.options = options or MountOptions()
+        self.memory = memory or Memory()
         self._mounts: list[Mount] = []
         self._secure_mounts: list[Mount] = []
+        #: For http and https, by the path without a script name in front of it.
+        self.routes: tuple[dict[str, Route], dict[str, Route]] = ({}, {})
 
     def add(self, prefix: str | None, source: Source) -> None:
         """Serve a source under a prefix."""
+        self.routes = ({}, {})
         if self.security is None:
             self._mounts.insert(0, Mount(prefix, source, self.policy, self.options))
             self._secure_mounts = self._mounts
@@ -235,6 +249,15 @@ class Site:
                 if path_info.startswith(prefix):
                     found.append((mount, path_info[len(prefix) :]))
         return found
+
+    def remember(self, path: str, candidates: Candidates, found: Answer, *, is_secure: bool) -> None:
+        """Find a path at once the next time. If the first mount answers it, what others have does not matter."""
+        mount, name = candidates[0]
+        if found.resource is not None and mount.recall(name) is found.resource:
+            routes = self.routes[is_secure]
+            if len(routes) >= PREPARED_RESOURCES:
+                routes.clear()
+            routes[path] = Route(mount, name)
 
     def would_redirect(self, path: str, *, is_secure: bool) -> bool:
         """Whether the application would answer with a redirect to https."""

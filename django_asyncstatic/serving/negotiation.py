@@ -13,7 +13,7 @@ from functools import lru_cache
 from django_asyncstatic.index import Representation
 
 #: Browsers send under 40 characters; a longer field than this is parsed and forgotten, so that the cache is bounded.
-_CACHED_LENGTH = 256
+CACHED_LENGTH = 256
 
 # RFC 9110 12.4.2: qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
 _MEMBER = re.compile(
@@ -42,7 +42,7 @@ _parse_cached = lru_cache(maxsize=512)(_parse)
 
 def parse_accept_encoding(field: str) -> Weights:
     """Weights (0 to 1) by lower-case content coding; ``*`` and ``identity`` stand among them if listed."""
-    return _parse_cached(field) if len(field) <= _CACHED_LENGTH else _parse(field)
+    return _parse_cached(field) if len(field) <= CACHED_LENGTH else _parse(field)
 
 
 def select_representation(representations: Sequence[Representation], accept_encoding: str | None) -> Representation:

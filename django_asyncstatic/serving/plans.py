@@ -21,7 +21,7 @@ from django_asyncstatic.serving.headers import (
     representation_headers,
     resource_headers,
 )
-from django_asyncstatic.serving.negotiation import select_representation
+from django_asyncstatic.serving.negotiation import CACHED_LENGTH, select_representation
 from django_asyncstatic.serving.preconditions import Outcome, evaluate, if_range_passes
 from django_asyncstatic.serving.ranges import ByteRange, Unsatisfiable, parse_range
 
@@ -29,6 +29,9 @@ ALLOWED_METHODS = "GET, HEAD, OPTIONS"
 
 #: Seconds for which a browser may keep a preflight's answer: a day, Firefox's ceiling.
 PREFLIGHT_MAX_AGE = 86_400
+
+#: Different Accept-Encoding fields for which a resource remembers what it selected; browsers send a handful.
+SELECTIONS = 16
 
 
 class Content(NamedTuple):
@@ -68,7 +71,7 @@ class PreparedRepresentation(NamedTuple):
 class PreparedResource:
     """A resource with all headers and the usual plans computed: what is kept per resource that was asked for."""
 
-    __slots__ = ("_common", "_prepared", "policy", "resource")
+    __slots__ = ("_common", "_prepared", "_selected", "policy", "resource")
 
     def __init__(self, resource: Resource, policy: HeaderPolicy, *, url: str = "", path: str = "") -> None:
         """``url`` and ``path`` (of the file) are for the policy's function that may change the headers."""
@@ -76,13 +79,19 @@ class PreparedResource:
         self.policy = policy
         self._common = resource_headers(resource, policy, url, path)
         self._prepared: dict[str | None, PreparedRepresentation] = {}
+        self._selected: dict[str | None, PreparedRepresentation] = {}
 
     def select(self, accept_encoding: str | None) -> PreparedRepresentation:
         """The selected representation, its plans ready."""
+        known = self._selected.get(accept_encoding)
+        if known is not None:
+            return known
         selected = select_representation(self.resource.representations, accept_encoding)
         prepared = self._prepared.get(selected.coding)
         if prepared is None:
             prepared = self._prepared[selected.coding] = self._prepare(selected)
+        if len(self._selected) < SELECTIONS and len(accept_encoding or "") <= CACHED_LENGTH:
+            self._selected[accept_encoding] = prepared
         return prepared
 
     def drop(self, representation: Representation) -> bool:
@@ -92,6 +101,7 @@ class PreparedResource:
         left = tuple(each for each in self.resource.representations if each.coding != representation.coding)
         self.resource = self.resource._replace(representations=left)
         self._prepared.pop(representation.coding, None)
+        self._selected = {}
         return True
 
     def _prepare(self, representation: Representation) -> PreparedRepresentation:
@@ -110,7 +120,10 @@ def make_plan(prepared: PreparedResource, method: str, fields: Fields) -> Plan:
     """What to answer to a request for this resource. Raises nothing, whatever the client sent."""
     if method not in ("GET", "HEAD"):
         return _other_method(prepared, method, fields)
-    selected = prepared.select(fields.get("accept-encoding"))
+    accept_encoding = fields.get("accept-encoding")
+    selected = prepared.select(accept_encoding)
+    if len(fields) == (accept_encoding is not None):  # nothing else that the answer depends on: most requests
+        return selected.ok if method == "GET" else selected.head
     representation = selected.representation
     outcome = evaluate(fields, representation.etag, prepared.resource.last_modified)
     if outcome is Outcome.NOT_MODIFIED:
