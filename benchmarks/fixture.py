@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 
 from django_asyncstatic.codings import CODINGS
 from django_asyncstatic.index import (
@@ -35,6 +36,9 @@ DAY = 86_400
 #: The files that are requested, with their sizes: real bytes, digests and representations.
 SMALL, LARGE = "css/site.css", "js/app.js"
 REQUESTED = {SMALL: 2_000, LARGE: 90_000}
+
+#: What only a tree with a big file has; nothing compresses it.
+BIG = "video/film.mp4"
 
 _KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "json": "application/json"}
 
@@ -117,10 +121,12 @@ def times(aliases: dict[str, str]) -> bytes:
     )
 
 
-def make_tree(directory: Path, urls: int) -> Tree:
-    """Write a STATIC_ROOT with that many URLs below the directory."""
+def make_tree(directory: Path, urls: int, *, big: int = 0) -> Tree:
+    """Write a STATIC_ROOT with that many URLs below the directory, and a file of so many bytes if ``big``."""
     resources, aliases = resources_and_aliases(urls)
     root = directory / "static"
+    if big:
+        resources.append(_write_big(root, big))
     by_path = {each.path: each for each in resources}
     for folder in {root / os.path.dirname(name) for name in aliases}:
         folder.mkdir(parents=True)
@@ -146,4 +152,18 @@ def make_tree(directory: Path, urls: int) -> Tree:
     manifest_with_stats = directory / "with-stats"
     manifest_with_stats.mkdir()
     (manifest_with_stats / "staticfiles.json").write_text(json.dumps({**manifest, "stats": stats}))
-    return Tree(root, manifest_with_stats, {name: aliases[name] for name in REQUESTED})
+    requested = {name: aliases[name] for name in REQUESTED}
+    if big:
+        requested[BIG] = resources[-1].path
+    return Tree(root, manifest_with_stats, requested)
+
+
+def _write_big(root: Path, size: int) -> Resource:
+    """Random bytes, the same each time."""
+    data = Random(size).randbytes(size)
+    digest = sha256(data).hexdigest()
+    path = hashed_name(BIG, digest)
+    (root / path).parent.mkdir(parents=True)
+    (root / path).write_bytes(data)
+    identity = Representation(None, path, size, strong_etag(digest[:DIGEST_DIGITS]), digest[:DIGEST_DIGITS])
+    return Resource(path=path, media_type="video/mp4", representations=(identity,), immutable=True, sha256=digest)

@@ -47,6 +47,7 @@ MIDDLEWARE_ABOVE = 25.0
 #: An identity 200 of the wrapper on uvicorn costs at least so many times less than any peer's.
 PEERS_TIMES = 10.0
 
+OUR_APPS = ("django_asyncstatic",)
 OUR_STORAGE = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
 
 LIMIT = Application("limit", asgi="project.limit.asgi", wsgi="project.limit.wsgi")
@@ -57,7 +58,7 @@ OUR_WRAPPER = Application(
     asgi="django_asyncstatic.asgi.get_asgi_application",
     wsgi="django_asyncstatic.wsgi.get_wsgi_application",
     storage=OUR_STORAGE,
-    apps=("django_asyncstatic",),
+    apps=OUR_APPS,
 )
 SERVESTATIC_WRAPPER = Application(
     "wrapper: ServeStatic",
@@ -79,7 +80,7 @@ OUR_MIDDLEWARE = Application(
     "middleware: ours",
     middleware=("django_asyncstatic.middleware.AsyncStaticMiddleware",),
     storage=OUR_STORAGE,
-    apps=("django_asyncstatic",),
+    apps=OUR_APPS,
 )
 SERVESTATIC_MIDDLEWARE = Application(
     "middleware: ServeStatic",

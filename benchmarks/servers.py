@@ -44,6 +44,28 @@ SERVERS: dict[str, tuple[str, str]] = {
     ),
 }
 
+#: One worker, sendfile, no compression, no log: what a static server in C does.
+NGINX_CONFIGURATION = """
+daemon off;
+worker_processes 1;
+pid {directory}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 1000000000;
+    types {{ text/css css; text/javascript js; video/mp4 mp4; }}
+    client_body_temp_path {directory}; proxy_temp_path {directory}; fastcgi_temp_path {directory};
+    uwsgi_temp_path {directory}; scgi_temp_path {directory};
+    server {{
+        listen 127.0.0.1:{port} backlog=1024;
+        location /static/ {{ alias {root}/; }}
+    }}
+}}
+"""
+
 #: Seconds after which a server that does not answer has failed.
 PATIENCE = 600.0
 
@@ -81,6 +103,10 @@ class Application:
             "DJANGO_SETTINGS_MODULE": "project.settings",
             "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]),
         }
+
+
+#: What serves the tree without any application.
+NGINX = Application("nginx")
 
 
 def is_installed(package: str) -> bool:
@@ -137,6 +163,9 @@ class Running:
         # clock_getcpuclockid(3), which Python does not have: the clock's id is made of the process's.
         return sum(time.clock_gettime((~pid << 3) | 2) for pid in self.processes())
 
+    def threads(self) -> int:
+        return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in self.processes())
+
     def resident_bytes(self) -> int:
         """Resident memory of all processes; pages that they share count in each."""
         pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.processes())
@@ -159,9 +188,15 @@ def running(server: str, application: Application, tree: Tree, *, before: Sequen
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", *SERVERS[server][1].format(port=port, here=HERE).split()]
     environment = application.environment(tree)
     with tempfile.TemporaryDirectory() as directory:
+        if application is NGINX:
+            configuration = Path(directory) / "nginx.conf"
+            configuration.write_text(NGINX_CONFIGURATION.format(directory=directory, port=port, root=tree.root))
+            os.chmod(directory, 0o755)  # its worker is another user, if it was started as root
+            command = ["nginx", "-p", directory, "-c", str(configuration)]
+        else:
+            command = [sys.executable, "-m", *SERVERS[server][1].format(port=port, here=HERE).split()]
         log = Path(directory) / "log"
         with log.open("wb") as output:
             began = time.perf_counter()
