@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -354,3 +357,36 @@ def test_a_server_answers_alike_through_the_middleware_and_the_wrapper(
     for application, site in sites.items():
         with subtests.test("its log is clean", application=application):
             assert site.running.problems() == []
+
+
+def test_gunicorn_sends_whole_files_and_parts_of_them_by_itself(
+    collected: Path, server_environment: dict[str, str], tmp_path: Path
+) -> None:
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    server, index = SERVERS["gunicorn-gthread"], StaticIndex.load(collected / INDEX_NAME)
+    for application in APPLICATIONS:
+        with running(server, f"tests.wsgi:{application}", server_environment) as started:
+            site = Site(server, started, collected, index)
+            assert site.get(SMALL).status == 200
+            calls = tmp_path / application
+            attached = [part for process in started.processes() for part in ("-p", str(process))]
+            with subprocess.Popen(
+                ["strace", "-f", "-qq", "-e", "trace=sendfile", "-o", str(calls), *attached], stderr=subprocess.PIPE
+            ) as strace:
+                try:
+                    if not wait_until(lambda: has_tracer(started) or strace.poll() is not None):
+                        raise AssertionError("strace did not attach")
+                    if strace.poll() is not None:
+                        pytest.skip("strace may not attach here")
+                    assert site.get(LARGE).body == site.bytes_of(LARGE)
+                    assert site.get(LARGE, range="bytes=1000-1999999").body == site.bytes_of(LARGE)[1000:2_000_000]
+                finally:
+                    strace.terminate()
+            sent = sum(map(int, re.findall(r"sendfile.* = (\d+)$", calls.read_text(), re.MULTILINE)))
+            assert sent == len(site.bytes_of(LARGE)) + 2_000_000 - 1000, application
+
+
+def has_tracer(started: RunningServer) -> bool:
+    statuses = [Path(f"/proc/{process}/status").read_text() for process in started.processes()]
+    return all("TracerPid:\t0" not in status for status in statuses)
