@@ -1,10 +1,11 @@
 #!/usr/bin/env python
 """Measures our own code alone, without a server: microseconds of a plan, a wrapper's call, a middleware's call.
 
-    python benchmarks/calls.py [--rounds 15] [--calls 2000] [--sizes 100 10000 100000]
+    python benchmarks/calls.py [--rounds 15] [--calls 2000] [--sizes 100 10000 100000] [--against REVISION]
 
 Each row is called so many times, in rounds, one row after the other; a figure is the median of the rounds, and
 "above" is how much more that is than the row it is compared with. The fields are those that a browser sends.
+``--against main`` says in a minute whether the tree as it is has become slower than a revision.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
+import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,7 +24,8 @@ from time import perf_counter
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+#: The tree whose package is measured: this one, unless a comparison says otherwise to its own processes.
+sys.path[:0] = [str(HERE), os.environ.get("ASYNCSTATIC_TREE", str(HERE.parent))]
 
 from fixture import SMALL, Tree, make_tree  # noqa: E402
 from servers import cores  # noqa: E402
@@ -33,6 +37,10 @@ from serve import OUR_MIDDLEWARE  # noqa: E402
 PLAN_TARGET = 5.0
 MIDDLEWARE_TARGET = 25.0
 VIEW_TARGET = 5.0
+
+#: How often a comparison goes from one tree to the other, and the ratio from which it calls a row slower.
+TURNS = 5
+NOTICEABLE = 1.15
 
 BROWSER = [
     ("host", "example.org"),
@@ -106,7 +114,7 @@ def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = 
 # --- what is called ------------------------------------------------------------------------------------------
 
 
-def plans(tree: Tree, sizes: list[int], trees: dict[int, Tree]) -> Group:
+def plans(sizes: list[int], trees: dict[int, Tree]) -> Group:
     """A plain GET's plan, found by name among so many resources."""
     from django_asyncstatic.serving.fields import fields_from_headers
     from django_asyncstatic.serving.headers import HeaderPolicy
@@ -137,9 +145,9 @@ def asgi_wrappers(tree: Tree) -> tuple[Group, ...]:
     etag = _etag(tree, path)
     groups = []
     for label, headers, limit_path in (
-        ("identity", COMMAND_LINE, path),
-        ("brotli, a browser", BROWSER, path),
-        ("304, a browser", [*BROWSER, ("if-none-match", etag)], path.replace("/static/", "/304/")),
+        ("ASGI, identity", COMMAND_LINE, path),
+        ("ASGI, brotli", BROWSER, path),
+        ("ASGI, 304", [*BROWSER, ("if-none-match", etag)], path.replace("/static/", "/304/")),
     ):
         limit_scope, our_scope = scope(limit_path, headers), scope(path, headers)
         groups.append(
@@ -159,7 +167,7 @@ def wsgi_wrappers(tree: Tree) -> tuple[Group, ...]:
     limit, ours = wsgi(), StaticWSGI(None, tree.root, "static")
     path = f"/static/{tree.requested[SMALL]}"
     groups = []
-    for label, headers in (("identity", COMMAND_LINE), ("brotli, a browser", BROWSER)):
+    for label, headers in (("WSGI, identity", COMMAND_LINE), ("WSGI, brotli", BROWSER)):
         asked = environ(path, headers)
         groups.append(
             {
@@ -248,13 +256,11 @@ async def measure(groups: list[Group], rounds: int, calls: int) -> list[dict[str
     return results
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--calls", type=int, default=2000, help="of each row in a round (default: 2000)")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 10_000, 100_000], help="of the index, in URLs")
-    options = parser.parse_args()
-    print(describe_environment("Django"))
+Results = list[dict[str, list[float]]]
+
+
+def results_here(options: argparse.Namespace) -> Results:
+    """Measure the package that this process imports."""
     os.sched_setaffinity(0, {cores()[0]})
     with tempfile.TemporaryDirectory(prefix="asyncstatic-calls-") as directory:
         trees = {size: make_tree(Path(directory) / str(size), size) for size in options.sizes}
@@ -263,12 +269,51 @@ def main() -> None:
         import django
 
         django.setup()
-        plan = plans(tree, options.sizes, trees)
+        plan = plans(options.sizes, trees)
         files_async, pages_async = middlewares(tree, is_async=True)
         files_sync, pages_sync = middlewares(tree, is_async=False)
         wrappers = [*asgi_wrappers(tree), *wsgi_wrappers(tree)]
         groups = [plan, *wrappers, files_async, files_sync, pages_async, pages_sync]
-        results = asyncio.run(measure(groups, options.rounds, options.calls))
+        return asyncio.run(measure(groups, options.rounds, options.calls))
+
+
+def compare(options: argparse.Namespace) -> None:
+    """This tree and a revision by turns, each in processes of its own."""
+    with tempfile.TemporaryDirectory(prefix="asyncstatic-calls-") as directory:
+        other = Path(directory)
+        archive = subprocess.check_output(["git", "archive", options.against], cwd=HERE.parent)
+        subprocess.run(["tar", "-x", "-C", other], input=archive, check=True)
+        both: dict[Path, dict[str, list[float]]] = {HERE.parent: {}, other: {}}
+        for _ in range(TURNS):
+            for tree, found in both.items():
+                for group in _results_of(tree, options):
+                    for name, values in group.items():
+                        found.setdefault(name, []).append(median(values))
+    table, slower = [], []
+    for name, values in both[HERE.parent].items():
+        before = both[other].get(name)
+        if before is None:
+            continue
+        ratio = median(values) / median(before)
+        # Slower is what is so at its fastest, too: noise only ever adds.
+        is_slower = ratio > NOTICEABLE and min(values) / min(before) > NOTICEABLE
+        verdict = "slower" if is_slower and ("ours" in name or "URLs" in name) else ""
+        slower += [name] if verdict else []
+        table.append([name, f"{median(before):.1f}", f"{median(values):.1f}", f"{ratio:.2f}x", verdict])
+    print(format_table(["microseconds", options.against, "now", "ratio", ""], table))
+    print(f"\nSlower than {options.against}: {', '.join(slower) or 'nothing'}.")
+    sys.exit(1 if slower else 0)
+
+
+def _results_of(tree: Path, options: argparse.Namespace) -> Results:
+    command = [sys.executable, __file__, "--json", "--rounds", "3", "--calls", str(options.calls), "--sizes", "100"]
+    results: Results = json.loads(
+        subprocess.check_output(command, env={**os.environ, "ASYNCSTATIC_TREE": str(tree)}, text=True)
+    )
+    return results
+
+
+def report(results: Results) -> None:
     table = []
     for result in results:
         first = median(next(iter(result.values())))
@@ -285,6 +330,23 @@ def main() -> None:
 
 def verdict(what: str, value: float, target: float) -> None:
     print(f"Target: {what}: at most {target:.0f} us. Is {value:.1f} us, {'met' if value <= target else 'MISSED'}.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--calls", type=int, default=2000, help="of each row in a round (default: 2000)")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 10_000, 100_000], help="of the index, in URLs")
+    parser.add_argument("--against", metavar="REVISION", help="compare with a revision of this repository: a minute")
+    parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.against:
+        compare(options)
+    elif options.json:
+        print(json.dumps(results_here(options)))
+    else:
+        print(describe_environment("Django"))
+        report(results_here(options))
 
 
 if __name__ == "__main__":
