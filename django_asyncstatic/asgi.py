@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from asgiref.compatibility import guarantee_single_callable
 
@@ -25,6 +25,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+#: Extensions by which a server sends a file by itself: from a descriptor, any part of it; from a path, the whole.
+ZEROCOPYSEND = "http.response.zerocopysend"
 PATHSEND = "http.response.pathsend"
 
 
@@ -126,14 +128,18 @@ class StaticASGI:
             return None
         body = found.remembered()
         if body is None:
+            extensions = scope.get("extensions") or {}
             try:
-                if await _send_file(found, scope, send):
+                if PATHSEND in extensions and ZEROCOPYSEND not in extensions and await _send_path(found, send):
                     return found
                 opened = await found.aopen()
             except ContentUnavailable as error:
                 return await self._respond(candidates, scope, receive, send) if found.has_another(error) else None
             if not isinstance(opened, bytes):
                 assert found.plan.content is not None
+                if ZEROCOPYSEND in extensions:
+                    await _send_descriptor(found.plan, opened, send)
+                    return found
                 await _send_stream(_start(found.plan), AsyncStream(opened, found.plan.content.length), receive, send)
                 return found
             body = opened
@@ -147,20 +153,23 @@ def _start(plan: Plan) -> Message:
     return {"type": "http.response.start", "status": plan.status, "headers": plan.headers.raw.copy()}
 
 
-async def _send_file(found: Answer, scope: Scope, send: Send) -> bool:
-    """Let the server send a file by itself, if it can: a whole one, and larger than memory is for."""
+async def _send_path(found: Answer, send: Send) -> bool:
+    """Let the server send a whole file, if the content is one, and larger than memory is for."""
     content = found.plan.content
-    if (
-        content is None
-        or content.length <= SMALL_SIZE
-        or not content.is_whole
-        or PATHSEND not in (scope.get("extensions") or {})
-    ):
+    if content is None or content.length <= SMALL_SIZE or not content.is_whole:
         return False
     path = await found.contents.averified_path(content)
     await send(_start(found.plan))
     await send({"type": PATHSEND, "path": path})
     return True
+
+
+async def _send_descriptor(plan: Plan, file: BinaryIO, send: Send) -> None:
+    """Let the server send from an open file; closing it is the application's."""
+    assert plan.content is not None
+    with file:
+        await send(_start(plan))
+        await send({"type": ZEROCOPYSEND, "file": file, "offset": plan.content.start, "count": plan.content.length})
 
 
 async def _send_stream(start: Message, stream: AsyncStream, receive: Receive, send: Send) -> None:

@@ -109,6 +109,16 @@ SERVERS: dict[str, Server] = {
     )
 }
 
+#: Sends from descriptors by itself (``http.response.zerocopysend``). Not in the table, for it answers a path that is
+#: not UTF-8 after a second decoding with 400, before any application sees it.
+ANYCORN = Server(
+    "anycorn",
+    "anycorn",
+    "asgi",
+    "anycorn {application} --bind 127.0.0.1:{port} --workers 0 --graceful-timeout 2 --log-level warning",
+    waits_for_client=False,
+)
+
 
 class RunningServer:
     """A started server: where it answers, what it logged, what its processes hold."""

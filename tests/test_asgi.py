@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.asgi import get_asgi_application as get_django_application
 
-from django_asyncstatic.asgi import PATHSEND, StaticASGI
+from django_asyncstatic.asgi import PATHSEND, ZEROCOPYSEND, StaticASGI
 from django_asyncstatic.serving.contents import Contents
 from django_asyncstatic.serving.streams import CHUNK_SIZE, ContentTruncated
 from tests.edges import aask_asgi, ask_asgi, make_scope
@@ -159,6 +160,28 @@ def test_a_server_that_sends_files_gets_the_path_of_a_whole_large_file(static: S
     assert (b"content-length", b"3000000") in messages[0]["headers"]
     assert PATHSEND not in types(LARGE, ("range", "bytes=0-999999"))
     assert PATHSEND not in types(TEXT)
+
+
+@pytest.mark.parametrize(
+    ("field", "offset", "count"), [((), 0, 3_000_000), ((("range", "bytes=5-999999"),), 5, 999_995)], ids=["200", "206"]
+)
+def test_a_server_that_sends_descriptors_gets_one_with_the_slice(
+    field: Any, offset: int, count: int, static: StaticASGI, collected: Path
+) -> None:
+    expected = next(collected.glob("site/large/noise.*.bin")).read_bytes()
+    sent: list[bytes] = []
+    files: list[Any] = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == ZEROCOPYSEND:
+            files.append(message["file"])
+            assert (message["offset"], message["count"]) == (offset, count)
+            sent.append(os.pread(message["file"].fileno(), message["count"], message["offset"]))
+
+    scope = make_scope("GET", f"/static/{LARGE}", field, extensions={PATHSEND: {}, ZEROCOPYSEND: {}})
+    asyncio.run(static(scope, None, send))  # type: ignore[arg-type]
+    assert sent == [expected[offset : offset + count]]
+    assert [file.closed for file in files] == [True]
 
 
 def test_a_large_file_is_sent_in_large_chunks(static: StaticASGI) -> None:

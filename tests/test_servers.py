@@ -19,6 +19,7 @@ from tests import edges
 from tests.cases import CASES
 from tests.conftest import ODD_NAMES
 from tests.servers import (
+    ANYCORN,
     SERVERS,
     Connection,
     Response,
@@ -357,6 +358,16 @@ def test_a_server_answers_alike_through_the_middleware_and_the_wrapper(
     for application, site in sites.items():
         with subtests.test("its log is clean", application=application):
             assert site.running.problems() == []
+
+
+def test_anycorn_is_given_descriptors_of_large_files(collected: Path, server_environment: dict[str, str]) -> None:
+    with running(ANYCORN, "tests.asgi:wrapper", server_environment) as started:
+        site = Site(ANYCORN, started, collected, StaticIndex.load(collected / INDEX_NAME))
+        a_range_gives_206_with_these_bytes(site)
+        every_kind_of_answer_is_followed_by_another_on_the_connection(site)
+        assert site.get(LARGE).body == site.bytes_of(LARGE)
+        assert started.problems() == []
+        a_client_that_leaves_in_the_middle_costs_nothing(site)  # but for a traceback of anycorn's own
 
 
 def test_gunicorn_sends_whole_files_and_parts_of_them_by_itself(
