@@ -34,12 +34,18 @@ def found(tag: str) -> list[tuple[str, str]]:
 
 def run(**options: Any) -> tuple[int, str]:
     """Exit status and standard output of the command."""
-    output = StringIO()
+    status, output, _ = run_all(**options)
+    return status, output
+
+
+def run_all(**options: Any) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of the command."""
+    output, errors = StringIO(), StringIO()
     try:
-        call_command("checkstatic", stdout=output, no_color=True, **options)
+        call_command("checkstatic", stdout=output, stderr=errors, no_color=True, **options)
     except CommandError as error:
-        return error.returncode, output.getvalue()
-    return 0, output.getvalue()
+        return error.returncode, output.getvalue(), f"{errors.getvalue()}{error}\n"
+    return 0, output.getvalue(), errors.getvalue()
 
 
 @pytest.fixture
@@ -61,10 +67,11 @@ def one(root: Path, pattern: str) -> Path:
 
 @pytest.mark.usefixtures("static_root")
 def test_a_right_project_has_no_finding() -> None:
-    assert run() == (0, "checkstatic found 0 errors, 0 warnings, 0 remarks.\n")
+    assert run_all() == (0, "", "checkstatic found 0 errors, 0 warnings, 0 remarks.\n")
     assert json.loads(run(format="json")[1]) == {
         "findings": [],
         "counts": {"info": 0, "warning": 0, "error": 0},
+        "accepted": 0,
     }
 
 
@@ -290,7 +297,9 @@ def test_findings_come_as_text_and_as_json_with_status_1() -> None:
     assert status == 1
     assert report["counts"] == {"info": 0, "warning": 1, "error": 1}
     first = report["findings"][0]
-    assert first.keys() == {"id", "level", "message", "hint", "place"}
+    assert first.keys() == {
+        *("id", "level", "title", "message", "hint", "place", "subject", "mended_by_collecting", "url")
+    }
     assert (first["id"], first["level"]) == ("asyncstatic.E020", "error")
     assert first["place"]["line"] > 1
 

@@ -5,9 +5,9 @@ Reads; changes nothing, and remembers no file's bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -22,6 +22,19 @@ if TYPE_CHECKING:
     from django_asyncstatic.collecting.builder import Order
     from django_asyncstatic.collecting.finished import Record
     from django_asyncstatic.collecting.sources import Source
+
+
+T = TypeVar("T")
+
+
+class Progress(Protocol):
+    """Gives the items back one by one, and may tell somebody how far it is; ``what`` they are, in a word or two."""
+
+    def __call__(self, items: Sequence[T], what: str) -> Iterable[T]: ...
+
+
+def tell_nobody(items: Sequence[T], what: str) -> Iterable[T]:
+    return items
 
 
 class Found(NamedTuple):
@@ -39,12 +52,23 @@ class Found(NamedTuple):
 
 
 class Project:
-    """One run's view of a project; for its arguments see ``run_checks`` in :mod:`.findings`."""
+    """One run's view of a project; for its arguments see ``run_checks`` in :mod:`.findings`.
 
-    def __init__(self, *, deep: bool = False, instantiate: bool = True, url: str | None = None) -> None:
+    A check that takes long over many things passes them through ``progress``.
+    """
+
+    def __init__(
+        self,
+        *,
+        deep: bool = False,
+        instantiate: bool = True,
+        url: str | None = None,
+        progress: Progress = tell_nobody,
+    ) -> None:
         self.deep = deep
         self.instantiate = instantiate
         self.url = url
+        self.progress = progress
 
     @cached_property
     def place(self) -> Place:
