@@ -27,9 +27,9 @@ SECURITY = "django.middleware.security.SecurityMiddleware"
 MANIFEST_STORAGE = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
 
 
-def found(tag: str) -> list[tuple[str, str]]:
+def found(tag: str, **options: Any) -> list[tuple[str, str]]:
     """``(id, message)`` of the findings of one family."""
-    return [(finding.id.rpartition(".")[2], finding.message) for finding in run_checks([tag])]
+    return [(finding.id.rpartition(".")[2], finding.message) for finding in run_checks([tag], **options)]
 
 
 def run(**options: Any) -> tuple[int, str]:
@@ -49,10 +49,10 @@ def run_all(**options: Any) -> tuple[int, str, str]:
 
 
 @pytest.fixture
-def own_root(collected: Path, tmp_path: Path) -> Any:
+def own_root(static_root: Path, tmp_path: Path) -> Any:
     """A copy of the collected root that a test may damage."""
     root = tmp_path / "root"
-    shutil.copytree(collected, root)
+    shutil.copytree(static_root, root)
     with override_settings(STATIC_ROOT=root):
         yield root
 
@@ -132,7 +132,7 @@ def test_a_representation_that_was_indexed_but_does_not_decode_is_found(
     (own_root / INDEX_NAME).write_bytes(
         encode_index([resource._replace(representations=(resource.identity, coded))], {})
     )
-    messages = [message for found_id, message in found("drift") if found_id == "E003"]
+    messages = [finding.message for finding in run_checks(["drift"], deep=True) if finding.id == "asyncstatic.E003"]
     assert len(messages) == 1
     assert what in messages[0]
 
@@ -346,7 +346,7 @@ def test_a_check_that_crashes_is_a_finding_and_does_not_stop_the_others(monkeypa
     def crashes(project: Project) -> list[Finding]:
         raise ZeroDivisionError("of course")
 
-    monkeypatch.setattr(findings, "_checks", [findings.Check("drift", crashes, {}), *findings._checks])
+    monkeypatch.setattr(findings, "_checks", [findings.Check("drift", crashes, {}), *findings.all_checks()])
     with override_settings(STATIC_ROOT=None):
         results = found("drift")
     assert [found_id for found_id, _ in results] == ["W099", "E014"]
