@@ -137,10 +137,11 @@ def orphans(root: Path, known: Container[str]) -> Iterator[tuple[str, int]]:
             name = folder + entry.name
             if entry.is_dir(follow_symlinks=False):
                 folders.append(f"{name}/")
-            elif name not in known and not (is_private and not name.endswith(UNFINISHED)) and not entry.is_dir():
+            elif name not in known and not (is_private and not name.endswith(UNFINISHED)):
                 try:
-                    yield name, entry.stat(follow_symlinks=False).st_size
-                except FileNotFoundError:
+                    if not entry.is_dir():  # nor a link to one
+                        yield name, entry.stat(follow_symlinks=False).st_size
+                except OSError:
                     continue
 
 

@@ -6,6 +6,7 @@ Reads; changes nothing, and remembers no file's bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
@@ -134,11 +135,10 @@ class Project:
         """
         if not conf.makes_index() or self.place.root is None:
             return None
-        first = {each.name: (each.storage, each.path) for each in reversed(self.found)}
         storage = conf.unread_storage()[1]
         with conf.urls_not_fixed():
-            order: Order = storage.order(first)
-        return order
+            order: Order = storage.order({})
+        return replace(order, sources=tuple(self.sources.values()))
 
     @cached_property
     def state(self) -> State:
