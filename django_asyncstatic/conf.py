@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -171,6 +172,17 @@ def makes_index() -> bool:
 def manifest_name() -> str | None:
     """The name of the configured storage's manifest; ``None`` for one without."""
     return getattr(unread_storage()[1], "manifest_name", None)
+
+
+def silenced_checks() -> frozenset[str]:
+    """The ids that SILENCED_SYSTEM_CHECKS names."""
+    return frozenset(settings.SILENCED_SYSTEM_CHECKS)
+
+
+def settings_file() -> str | None:
+    """The file of the project's settings, if it is one that can be named."""
+    module = sys.modules.get(getattr(settings, "SETTINGS_MODULE", None) or "")
+    return getattr(module, "__file__", None)
 
 
 def validate() -> None:

@@ -128,10 +128,11 @@ class _Lines:
             raise InvalidIndex(f"{what} does not start with a header line: run collectstatic again.") from error
         if not isinstance(header, dict) or header.get("format") != format_name:
             raise InvalidIndex(f"{what} is not of the format {format_name}: run collectstatic again.")
-        if header.get("version") != VERSION:
+        if (version := header.get("version")) != VERSION:
+            by = "was made by a newer release: it " if isinstance(version, int) and version > VERSION else ""
             raise InvalidIndex(
-                f"{what} has version {header.get('version')!r}, this release of django-asyncstatic reads version"
-                f" {VERSION}: run collectstatic with the release that serves."
+                f"{what} {by}has version {version!r}, this release of django-asyncstatic reads version {VERSION}: run"
+                " collectstatic with the release that serves."
             )
         size = len(data) - end - 1
         if header.get("size") != size or not data.endswith(b"\n"):

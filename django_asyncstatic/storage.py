@@ -58,6 +58,7 @@ class _IndexingMixin(StaticFilesStorage):
         links: bool = False,
         publishes: bool = True,
         previous: Sequence[str | os.PathLike[str]] = (),
+        left_out: Sequence[str] = (),
         start: Callable[[int], None] = lambda count: None,
         advance: Callable[[], None] = lambda: None,
     ) -> Report:
@@ -65,7 +66,8 @@ class _IndexingMixin(StaticFilesStorage):
 
         With ``places`` the plain files are written too, as symbolic links with ``links``; without it somebody else
         has written them. Without ``publishes`` that is all. ``previous`` are roots of earlier collects, whose
-        releases are taken over. Raises ``CollectError``: then nothing was published.
+        releases are taken over, ``left_out`` the patterns that finders were told to ignore. Raises ``CollectError``:
+        then nothing was published.
         """
         from django_asyncstatic.collecting import builder
 
@@ -77,6 +79,7 @@ class _IndexingMixin(StaticFilesStorage):
                 links=links,
                 publishes=publishes,
                 previous=[Path(each) for each in previous],
+                left_out=left_out,
                 start=start,
                 advance=advance,
             )
@@ -102,7 +105,7 @@ class _IndexingMixin(StaticFilesStorage):
             read_beside_manifest=self.read_beside_manifest,
             write_beside_manifest=self.write_beside_manifest,
             private=self.reserved_names | frozenset(spared),
-            orphans=orphans,
+            removes_orphans=orphans,
             dry_run=dry_run,
         )
 
@@ -260,7 +263,7 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
             self.write_beside_manifest(self.manifest_name, data)
 
 
-_COLLECT_OPTIONS = frozenset({"places", "links", "previous", "start", "advance"})
+_COLLECT_OPTIONS = frozenset({"places", "links", "previous", "left_out", "start", "advance"})
 
 
 def source_of(name: str, storage: Storage, path: str) -> Source:

@@ -27,13 +27,11 @@ ODD_NAMES = ("☃ snow+man.txt", "caf\u00e9.txt", "cafe\u0301.txt", "100% sure;.
 
 
 @pytest.fixture(scope="session")
-def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A STATIC_ROOT after ``collectstatic``: admin, two other packages, and the files of ``tests/static``.
+def source_directories(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """STATICFILES_DIRS: the files of ``tests/static``, and some that are made, not kept in the repository.
 
-    The tests share it: those that change files collect into a place of their own.
+    Those are large enough to be streamed, or have names that some file systems lack.
     """
-    root = tmp_path_factory.mktemp("collected")
-    # Files large enough to be streamed, and names that some file systems lack, are made, not kept in the repository.
     extra = tmp_path_factory.mktemp("large")
     (extra / "site/large").mkdir(parents=True)
     (extra / "site/large/noise.bin").write_bytes(_noise(3_000_000))
@@ -41,16 +39,25 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (extra / "site/names").mkdir()
     for name in ODD_NAMES:
         (extra / "site/names" / name).write_text(name)
-    source = Path(__file__).parent / "static"
-    with override_settings(STATIC_ROOT=root, STATICFILES_DIRS=[source, extra]):
+    return [Path(__file__).parent / "static", extra]
+
+
+@pytest.fixture(scope="session")
+def collected(tmp_path_factory: pytest.TempPathFactory, source_directories: list[Path]) -> Path:
+    """A STATIC_ROOT after ``collectstatic``: admin, two other packages, and the files of ``source_directories``.
+
+    The tests share it: those that change files collect into a place of their own.
+    """
+    root = tmp_path_factory.mktemp("collected")
+    with override_settings(STATIC_ROOT=root, STATICFILES_DIRS=source_directories):
         call_command("collectstatic", interactive=False, verbosity=0)
     return root
 
 
 @pytest.fixture
-def static_root(collected: Path) -> Iterator[Path]:
-    """The collected root as the STATIC_ROOT of this test."""
-    with override_settings(STATIC_ROOT=collected):
+def static_root(collected: Path, source_directories: list[Path]) -> Iterator[Path]:
+    """The collected root as the STATIC_ROOT of this test, with what it was collected from."""
+    with override_settings(STATIC_ROOT=collected, STATICFILES_DIRS=source_directories):
         yield collected
 
 

@@ -27,26 +27,32 @@ SECURITY = "django.middleware.security.SecurityMiddleware"
 MANIFEST_STORAGE = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
 
 
-def found(tag: str) -> list[tuple[str, str]]:
+def found(tag: str, **options: Any) -> list[tuple[str, str]]:
     """``(id, message)`` of the findings of one family."""
-    return [(finding.id.rpartition(".")[2], finding.message) for finding in run_checks([tag])]
+    return [(finding.id.rpartition(".")[2], finding.message) for finding in run_checks([tag], **options)]
 
 
 def run(**options: Any) -> tuple[int, str]:
     """Exit status and standard output of the command."""
-    output = StringIO()
+    status, output, _ = run_all(**options)
+    return status, output
+
+
+def run_all(**options: Any) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of the command."""
+    output, errors = StringIO(), StringIO()
     try:
-        call_command("checkstatic", stdout=output, no_color=True, **options)
+        call_command("checkstatic", stdout=output, stderr=errors, no_color=True, **options)
     except CommandError as error:
-        return error.returncode, output.getvalue()
-    return 0, output.getvalue()
+        return error.returncode, output.getvalue(), f"{errors.getvalue()}{error}\n"
+    return 0, output.getvalue(), errors.getvalue()
 
 
 @pytest.fixture
-def own_root(collected: Path, tmp_path: Path) -> Any:
+def own_root(static_root: Path, tmp_path: Path) -> Any:
     """A copy of the collected root that a test may damage."""
     root = tmp_path / "root"
-    shutil.copytree(collected, root)
+    shutil.copytree(static_root, root)
     with override_settings(STATIC_ROOT=root):
         yield root
 
@@ -61,10 +67,11 @@ def one(root: Path, pattern: str) -> Path:
 
 @pytest.mark.usefixtures("static_root")
 def test_a_right_project_has_no_finding() -> None:
-    assert run() == (0, "checkstatic found 0 errors, 0 warnings, 0 remarks.\n")
+    assert run_all() == (0, "", "checkstatic found 0 errors, 0 warnings, 0 remarks.\n")
     assert json.loads(run(format="json")[1]) == {
         "findings": [],
         "counts": {"info": 0, "warning": 0, "error": 0},
+        "accepted": 0,
     }
 
 
@@ -125,7 +132,7 @@ def test_a_representation_that_was_indexed_but_does_not_decode_is_found(
     (own_root / INDEX_NAME).write_bytes(
         encode_index([resource._replace(representations=(resource.identity, coded))], {})
     )
-    messages = [message for found_id, message in found("drift") if found_id == "E003"]
+    messages = [finding.message for finding in run_checks(["drift"], deep=True) if finding.id == "asyncstatic.E003"]
     assert len(messages) == 1
     assert what in messages[0]
 
@@ -290,7 +297,9 @@ def test_findings_come_as_text_and_as_json_with_status_1() -> None:
     assert status == 1
     assert report["counts"] == {"info": 0, "warning": 1, "error": 1}
     first = report["findings"][0]
-    assert first.keys() == {"id", "level", "message", "hint", "place"}
+    assert first.keys() == {
+        *("id", "level", "title", "message", "hint", "place", "subject", "mended_by_collecting", "url")
+    }
     assert (first["id"], first["level"]) == ("asyncstatic.E020", "error")
     assert first["place"]["line"] > 1
 
@@ -337,7 +346,7 @@ def test_a_check_that_crashes_is_a_finding_and_does_not_stop_the_others(monkeypa
     def crashes(project: Project) -> list[Finding]:
         raise ZeroDivisionError("of course")
 
-    monkeypatch.setattr(findings, "_checks", [findings.Check("drift", crashes, {}), *findings._checks])
+    monkeypatch.setattr(findings, "_checks", [findings.Check("drift", crashes, {}), *findings.all_checks()])
     with override_settings(STATIC_ROOT=None):
         results = found("drift")
     assert [found_id for found_id, _ in results] == ["W099", "E014"]

@@ -1,4 +1,4 @@
-"""``manage.py`` of a project that only collects, and the limit; both end by telling what the process has used.
+"""``manage.py`` of a project that only collects, or is checked, and the limit; each ends by telling what it has used.
 
 python -m project.manage collectstatic --noinput
 python -m project.manage limit DIRECTORY [--compress]
@@ -30,7 +30,7 @@ def main():
 
             limit(sys.argv[2], compress="--compress" in sys.argv)
         else:
-            os.environ["DJANGO_SETTINGS_MODULE"] = "project.collect_settings"
+            os.environ["DJANGO_SETTINGS_MODULE"] = os.environ.get("BENCHMARK_SETTINGS", "project.collect_settings")
             from django.core.management import execute_from_command_line
 
             execute_from_command_line(sys.argv)

@@ -64,8 +64,9 @@ class Order:
     are made, empty where that cannot be told. ``places`` says that plain files are to be written here, ``links`` that
     they are symbolic links to their sources, ``keeps_plain`` that they stay; without ``publishes`` they are all that is
     written. ``write_beside_manifest`` writes a file atomically where the index lies, ``read_beside_manifest`` reads
-    one, and ``save_manifest`` gets the names; ``reserved`` are names of files that are written so. ``start`` is called
-    with the number of files, ``advance`` for each.
+    one, and ``save_manifest`` gets the names; ``reserved`` are names of files that are written so. ``left_out`` are the
+    patterns of files that were not to be found, which is only remembered. ``start`` is called with the number of files,
+    ``advance`` for each.
     """
 
     destination: Destination
@@ -85,6 +86,7 @@ class Order:
     keeps_plain: bool = True
     previous: Sequence[Path] = ()
     reserved: frozenset[str] = frozenset()
+    left_out: Sequence[str] = ()
     retention: Retention = KEEP_ALL
     cache_directory: Path | None = None
     dry_run: bool = False
@@ -296,6 +298,7 @@ class _Collect:
             "static_path": order.static_path,
             "keeps_plain": order.keeps_plain,
             "plain": plain,
+            "left_out": sorted(set(order.left_out)),
             "written": self._written(),
         }
 

@@ -161,7 +161,7 @@ def survey(
         if source.name in reserved or source.name.startswith(f"{PRIVATE_DIRECTORY}/"):
             result.warnings.append(f"{source.name} is left out: collecting writes a file of that name itself.")
             continue
-        reason = _unindexable(source.name)
+        reason = why_unindexable(source.name)
         if reason:
             result.unindexable.append((source, reason))
             continue
@@ -176,7 +176,8 @@ def survey(
     return result
 
 
-def _unindexable(name: str) -> str:
+def why_unindexable(name: str) -> str:
+    """Why no index can have the name; empty for one that it can have."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,30 +1,45 @@
-"""What is served against what was collected: the index, the files on the disk, the manifest."""
+"""What is served against what was collected, and that against its sources.
+
+Fast, a file is right if the last collect found it right and nobody has touched it since, and read otherwise. Deep,
+every file is read and every representation decoded.
+"""
 
 from __future__ import annotations
 
+import fnmatch
 import json
+import os
+import re
+from collections import defaultdict
 from collections.abc import Iterator
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from django_asyncstatic import conf
 from django_asyncstatic.codings import CODINGS
+from django_asyncstatic.diagnosing.collected import Stored
 from django_asyncstatic.diagnosing.findings import Finding, check
 from django_asyncstatic.diagnosing.findings import Place as At
-from django_asyncstatic.diagnosing.project import Project, load_index
-from django_asyncstatic.index import (
-    DIGEST_DIGITS,
-    InvalidIndex,
-    Representation,
-    Resource,
-)
+from django_asyncstatic.diagnosing.project import Project
+from django_asyncstatic.index import PRIVATE_DIRECTORY
 from django_asyncstatic.live import ScannedIndex
 from django_asyncstatic.sources import Place
 
+if TYPE_CHECKING:
+    from django_asyncstatic.collecting.finished import Disk, Record
+    from django_asyncstatic.collecting.sources import Source
+
 COLLECT = "Run manage.py collectstatic."
 COLLECT_AGAIN = "Run manage.py collectstatic again, and do not change collected files by hand."
+
+#: Names of orphans that a message spells out of those of a folder.
+NAMED = 3
+
+
+# --- the index -------------------------------------------------------------------------------------------------
 
 
 @check(
@@ -42,17 +57,34 @@ def check_index(project: Project) -> Iterator[Finding]:
             yield Finding("asyncstatic.E014", "STATIC_ROOT is not set.", "Set it to where collectstatic may write.")
         else:
             yield Finding("asyncstatic.W049", "No static file is served by this app.", place.hint)
-        return
-    if not place.root.is_dir():
-        what = "is not a directory" if place.root.exists() else "does not exist"
-        yield Finding("asyncstatic.E014", f"STATIC_ROOT {what}.", COLLECT, At(str(place.root)))
-        return
-    try:
-        load_index(place)
-    except FileNotFoundError:
+    elif not place.root.is_dir():
+        is_absent = not place.root.exists()
+        what = "does not exist" if is_absent else "is not a directory"
+        yield Finding(
+            "asyncstatic.E014",
+            f"STATIC_ROOT {what}.",
+            COLLECT,
+            At(str(place.root)),
+            is_mended_by_collecting=is_absent and conf.makes_index(),
+        )
+    elif isinstance(project.index_error, FileNotFoundError):
         yield from _without_index(place)
-    except (OSError, InvalidIndex) as error:
-        yield Finding("asyncstatic.E001", str(error), COLLECT, At(str(place.index_file)))
+    else:
+        at = At(str(place.index_file))
+        for fault, hint in _index_faults(project):
+            yield Finding("asyncstatic.E001", fault, hint, at, is_mended_by_collecting=hint == COLLECT)
+
+
+def _index_faults(project: Project) -> Iterator[tuple[str, str]]:
+    """What is wrong with an index that is there, and what to do."""
+    error = project.index_error
+    if isinstance(error, OSError):
+        yield f"The index cannot be read: {error.strerror or error}.", "Mend its permissions."
+    elif error is not None:
+        yield str(error), COLLECT
+    for path, alias in project.collected.aliases.items():
+        if alias.target not in project.collected.resources:
+            yield f"{path!r} stands in the index for a name that does not.", COLLECT
 
 
 def _without_index(place: Place) -> Iterator[Finding]:
@@ -63,13 +95,19 @@ def _without_index(place: Place) -> Iterator[Finding]:
             "asyncstatic.E001", f"The index for {root} cannot be reached: it is scanned at start.", place.hint
         )
     elif conf.makes_index():
-        yield Finding("asyncstatic.E001", f"There is no index for {root}: it is scanned at start.", COLLECT)
+        yield Finding(
+            "asyncstatic.E001",
+            f"There is no index for {root}: it is scanned at start.",
+            COLLECT,
+            is_mended_by_collecting=True,
+        )
     else:
         yield Finding(
             "asyncstatic.W049",
             f"{backend} writes no index: {root} is scanned at start, nothing is compressed, entity tags are weak.",
             'Set STORAGES["staticfiles"]["BACKEND"] to "django_asyncstatic.storage.'
             'CompressedManifestStaticFilesStorage" and run collectstatic.',
+            subject="STORAGES",
         )
     try:
         for skipped in ScannedIndex(root, private=place.private).skipped:
@@ -83,96 +121,340 @@ def _without_index(place: Place) -> Iterator[Finding]:
         yield Finding("asyncstatic.E014", f"STATIC_ROOT cannot be listed: {error.strerror}.", "Mend its permissions.")
 
 
+@check("drift", W006="a collect has not ended", I008="a collect would compress everything again")
+def check_unfinished(project: Project) -> Iterator[Finding]:
+    """W006, I008: what the next collect would have to do, although no source has changed."""
+    from django_asyncstatic.collecting.builder import INTERRUPTED
+
+    root = project.place.root
+    if root is not None and (root / INTERRUPTED).exists():
+        yield Finding(
+            "asyncstatic.W006",
+            "A collect has begun to write here and has not ended: it is at work now, or it was killed.",
+            "Run manage.py collectstatic, which goes on where that one stopped. What is served stays whole meanwhile.",
+            At(str(root)),
+            is_mended_by_collecting=True,
+        )
+    if project.index is None or project.order is None:
+        return
+    try:
+        makers = project.order.compression.describe()
+    except ImportError:  # the collect tells which library is missing
+        return
+    recorded = project.index.header.get("codecs")
+    made_by = recorded if isinstance(recorded, dict) else {}
+    for token in CODINGS:
+        then, now = made_by.get(token), makers.get(token)
+        if then != now:
+            yield Finding(
+                "asyncstatic.I008",
+                f"The {token} representations are of {then or 'no collect'}; a collect would now "
+                + (f"make them by {now}." if now else "leave them out."),
+                "Other bytes may come of it, for which browsers ask once more. Run manage.py collectstatic where nobody"
+                " waits for it; to keep what there is, install the library of the last collect, or set its level.",
+                subject=token,
+                is_mended_by_collecting=True,
+            )
+    if others := project.index.header.get("made_by_others"):
+        yield Finding(
+            "asyncstatic.I008",
+            f"Representations of {len(others)} earlier releases were made by other libraries or levels, so a file of"
+            " theirs that comes back is compressed again.",
+            "Nothing has to be done: they go with their releases, when manage.py cleanstatic removes them.",
+            subject="releases",
+        )
+
+
+# --- the files -------------------------------------------------------------------------------------------------
+
+
 @check(
     "drift",
     E002="a collected file is gone or has other bytes",
     E003="a compressed representation is gone or has other bytes",
+    E004="a hashed name is not that of its content",
 )
 def check_files(project: Project) -> Iterator[Finding]:
-    """E002, E003: the index against the disk. Every file is read, every representation decoded."""
-    place = project.place
-    index = project.index
-    if index is None or place.root is None:
+    """E002, E003, E004: the index against the disk."""
+    root, collected = project.place.root, project.collected
+    if project.index is None or root is None:
         return
-    seen = set()
-    for path in index:
-        resource = index.get(path)
-        if resource is None:
-            yield Finding("asyncstatic.E001", f"{path!r} stands in the index for a name that does not.", COLLECT)
-        elif resource.identity.file not in seen:  # names that share a file are looked at once
-            seen.add(resource.identity.file)
-            yield from _check_resource(place.root, resource)
+    disk = _disk(project, root)
+    by_file = {stored.file: stored for stored in collected.resources.values()}  # names may share one
+    for stored in project.progress(list(by_file.values()), "collected files"):
+        if project.deep:
+            yield from _read_all(root, stored)
+        else:
+            for token, file, size, digest in stored.parts():
+                if not disk.has(file, size, digest, was_right=True) and (fault := _fault(root, file, size, digest)):
+                    yield _wrong(root, file, token, fault)
+    if project.deep:
+        yield from _check_names(project, root)
 
 
-def _check_resource(root: Path, resource: Resource) -> Iterator[Finding]:
-    identity, *coded = resource.representations
-    data, fault = _read(root, identity)
-    if fault:
-        yield Finding("asyncstatic.E002", f"{identity.file} {fault}.", COLLECT_AGAIN, At(str(root / identity.file)))
-        return
-    for representation in coded:
-        coded_data, fault = _read(root, representation)
-        if not fault and coded_data is not None:
+def _disk(project: Project, root: Path) -> Disk:
+    """What knows which files are right; all are read where nobody has written down since when."""
+    from django_asyncstatic.collecting.finished import Disk
+
+    return Disk(root, project.state.verified if project.is_remembered and not project.deep else 0, dict)
+
+
+def _read_all(root: Path, stored: Stored) -> Iterator[Finding]:
+    """The faults of all representations; identity is in memory with one other, and not where it is the only one."""
+    faults = {token: _fault(root, file, size, digest) for token, file, size, digest in stored.parts()}
+    whole = (root / stored.file).read_bytes() if len(faults) > 1 and not faults[None] else None
+    for token, file, _, _ in stored.parts():
+        fault = faults[token]
+        if token is not None and not fault and whole is not None:
             try:
-                if CODINGS[representation.coding or ""].decode(coded_data) != data:
-                    fault = f"does not decode to the bytes of {identity.file}"
+                if CODINGS[token].decode((root / file).read_bytes()) != whole:
+                    fault = f"does not decode to the bytes of {stored.file}"
             except ValueError as error:
                 fault = f"cannot be decoded ({error})"
         if fault:
-            place = At(str(root / representation.file))
-            yield Finding("asyncstatic.E003", f"{representation.file} {fault}.", COLLECT_AGAIN, place)
+            yield _wrong(root, file, token, fault)
 
 
-def _read(root: Path, representation: Representation) -> tuple[bytes | None, str]:
-    """The bytes, or what is wrong with them."""
+def _fault(root: Path, file: str, size: int, digest: str) -> str:
+    """What is wrong with a file that should have this size and a SHA-256 that begins so; empty if nothing is."""
     try:
-        data = (root / representation.file).read_bytes()
+        with open(root / file, "rb") as opened:
+            if (found := os.fstat(opened.fileno()).st_size) != size:
+                return f"has {found} bytes, the index says {size}"
+            if not file_digest(opened, "sha256").hexdigest().startswith(digest):
+                return "has other bytes than the index says"
     except FileNotFoundError:
-        return None, "is gone"
+        return "is gone"
     except OSError as error:
-        return None, f"cannot be read ({error.strerror})"
-    if len(data) != representation.size:
-        return None, f"has {len(data)} bytes, the index says {representation.size}"
-    if sha256(data).hexdigest()[:DIGEST_DIGITS] != representation.digest:
-        return None, "has other bytes than the index says"
-    return data, ""
+        return f"cannot be read ({error.strerror})"
+    return ""
+
+
+def _wrong(root: Path, file: str, token: str | None, fault: str) -> Finding:
+    return Finding(
+        "asyncstatic.E002" if token is None else "asyncstatic.E003",
+        f"{file} {fault}.",
+        COLLECT_AGAIN,
+        At(str(root / file)),
+        subject=file,
+        is_mended_by_collecting=True,
+    )
+
+
+def _check_names(project: Project, root: Path) -> Iterator[Finding]:
+    """E004, by Django's rules: the name of a file is of its bytes, but in a cycle of references, of the whole cycle."""
+    order, collected = project.order, project.collected
+    if order is None or order.hash_name is None or order.naming != "django":
+        return
+    for name, alias in collected.aliases.items():
+        record, stored = project.records.get(name), collected.resources.get(alias.target)
+        if record is None or stored is None or record.content != stored.sha256 or _is_in_cycle(record):
+            continue
+        try:
+            with open(root / stored.file, "rb") as opened:
+                expected = order.hash_name(name, opened)
+        except OSError:
+            continue  # it was told
+        if expected != alias.target:
+            yield Finding(
+                "asyncstatic.E004",
+                f"{alias.target} has the bytes of {expected}: browsers that have the name keep what they have.",
+                COLLECT_AGAIN,
+                At(str(root / stored.file)),
+                subject=name,
+                is_mended_by_collecting=True,
+            )
+
+
+def _is_in_cycle(record: Record) -> bool:
+    """Its references were rewritten, and not after all that they lead to: see ``_publish_cycle`` of collecting."""
+    return record.content != record.digest and not record.inputs
+
+
+@check("drift", W007="a plain file is gone or has other bytes")
+def check_plain_files(project: Project) -> Iterator[Finding]:
+    """W007: what other servers may deliver, and what looks as if it were served."""
+    root = project.place.root
+    if root is None or not project.is_remembered or project.state.outcome.get("plain") != "files":
+        return
+    disk = _disk(project, root)
+    for name, record in project.records.items():
+        served = project.collected.answer(name)
+        if served is not None and served.file == name:
+            continue
+        if disk.has(name, record.size, record.digest, was_right=True):
+            continue
+        if fault := _fault(root, name, record.size, record.digest):
+            yield Finding(
+                "asyncstatic.W007",
+                f"{name} {fault.replace('the index says', 'was collected with')}."
+                + (f" What is served is {served.file}." if served else ""),
+                "Change the source instead, and run manage.py collectstatic.",
+                At(str(root / name)),
+                subject=name,
+                is_mended_by_collecting=True,
+            )
+
+
+# --- the manifest ----------------------------------------------------------------------------------------------
 
 
 @check("drift", E005="the index and the manifest are of different collects")
 def check_manifest(project: Project) -> Iterator[Finding]:
     """E005: the index against Django's manifest, from which templates take their names."""
-    place = project.place
-    index = project.index
-    if index is None or place.index_file is None:
-        return
+    place, collected = project.place, project.collected
     manifest_name = conf.manifest_name()
-    if manifest_name is None:
+    if project.index is None or place.index_file is None or manifest_name is None:
         return
     manifest = place.index_file.with_name(manifest_name)
+
+    def differ(message: str, subject: str) -> Finding:
+        return Finding(
+            "asyncstatic.E005", message, COLLECT, At(str(manifest)), subject=subject, is_mended_by_collecting=True
+        )
+
     try:
-        names: dict[str, str] = json.loads(manifest.read_bytes())["paths"]
+        names: dict[str, str] = dict(json.loads(manifest.read_bytes())["paths"])
     except FileNotFoundError:
-        yield Finding("asyncstatic.E005", "There is an index and no manifest.", COLLECT, At(str(manifest)))
+        yield differ("There is an index and no manifest.", manifest_name)
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
-        yield Finding("asyncstatic.E005", f"The manifest cannot be read: {error!r}.", COLLECT, At(str(manifest)))
+        yield differ(f"The manifest cannot be read: {error!r}.", manifest_name)
         return
     for name, hashed in names.items():
-        resource = index.get(name)
-        is_answered = resource is not None and (resource.identity.file == hashed or resource.immutable)
-        if index.get(hashed) is None or not is_answered:
-            yield Finding(
-                "asyncstatic.E005",
-                f"The manifest maps {name} to {hashed}, the index does not: they are of different collects.",
-                COLLECT,
-                At(str(manifest)),
+        stored = collected.answer(name)
+        is_answered = stored is not None and (stored.file == hashed or (stored.is_immutable and name != hashed))
+        if collected.answer(hashed) is None or not is_answered:
+            yield differ(
+                f"The manifest maps {name} to {hashed}, the index does not: they are of different collects.", name
             )
-    for path in index:
-        resource = index.get(path)
-        if resource is not None and not resource.immutable and resource.release is None and path not in names:
-            yield Finding(
-                "asyncstatic.E005",
-                f"The index has {path}, the manifest does not: they are of different collects.",
-                COLLECT,
-                At(str(manifest)),
-            )
+    for name in collected.current():
+        if name not in names:
+            yield differ(f"The index has {name}, the manifest does not: they are of different collects.", name)
+
+
+# --- the sources -----------------------------------------------------------------------------------------------
+
+
+@check("drift", E013="a source was changed, added or removed since the collect")
+def check_sources(project: Project) -> Iterator[Finding]:
+    """E013: what a collect would find against what the last one found."""
+    if project.index is None or project.order is None:
+        return
+    records = project.records if project.is_remembered else {}
+    collected = project.collected
+    for source in project.progress(list(project.sources.values()), "sources"):
+        name = source.name
+        try:
+            if name in records:
+                is_changed = _differs(source, records[name], trusts=not project.deep)
+            elif collected.is_current(name):
+                is_changed = _differs_from_collected(project, source)
+            elif not _is_left_out(project, name):
+                yield _stale(name, "was added since the last collect, or left out of it", source)
+                continue
+            else:
+                continue
+        except OSError:  # a file that cannot be read is another family's finding
+            continue
+        if is_changed:
+            yield _stale(name, "was changed since the last collect", source)
+    if not _sources_are_here():
+        return
+    for name in sorted({*records, *collected.current()} - project.sources.keys()):
+        if not _is_found(name):
+            yield _stale(name, "was collected, and there is no source of it any more", None)
+
+
+def _differs(source: Source, record: Record, *, trusts: bool) -> bool:
+    size, signature = source.look()
+    if trusts and signature is not None and signature == record.signature:
+        return False
+    return (size is not None and size != record.size) or _digest(source) != record.digest
+
+
+def _differs_from_collected(project: Project, source: Source) -> bool:
+    """The same where nobody remembers: what may have had references rewritten into it cannot be told to differ."""
+    stored, order = project.collected.answer(source.name), project.order
+    assert order is not None
+    if stored is None or (order.search is not None and order.search.kind(source.name) is not None):
+        return False
+    return _digest(source) != stored.sha256
+
+
+def _digest(source: Source) -> str:
+    with source.open() as opened:
+        return file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def _is_left_out(project: Project, name: str) -> bool:
+    """Whether a collect leaves such a name out, or the last one was told to (``collectstatic --ignore``)."""
+    from django_asyncstatic.collecting.survey import why_unindexable
+
+    assert project.order is not None
+    if name in project.order.reserved or name.startswith(f"{PRIVATE_DIRECTORY}/") or why_unindexable(name):
+        return True
+    patterns = project.state.outcome.get("left_out", ())
+    # As django.contrib.staticfiles.utils.get_files: each folder and the file by their names, the file by its path too.
+    return any(fnmatch.fnmatchcase(part, pattern) for pattern in patterns for part in (*name.split("/"), name))
+
+
+def _sources_are_here() -> bool:
+    """Whether every directory of STATICFILES_DIRS is on this machine: what serves may lack what a build had."""
+    from django.contrib.staticfiles.finders import get_finders
+
+    return all(os.path.isdir(root) for finder in get_finders() for _, root in getattr(finder, "locations", ()))
+
+
+def _is_found(name: str) -> bool:
+    """Whether a finder has the name although it does not list it: ``collectstatic --no-default-ignore`` took it."""
+    from django.contrib.staticfiles.finders import find
+
+    try:
+        return find(name) is not None
+    except (OSError, ValueError):
+        return False
+
+
+def _stale(name: str, what: str, source: Source | None) -> Finding:
+    place = None if source is None or source.file is None else At(source.file)
+    return Finding("asyncstatic.E013", f"{name} {what}.", COLLECT, place, subject=name, is_mended_by_collecting=True)
+
+
+# --- the rest of STATIC_ROOT -----------------------------------------------------------------------------------
+
+
+@check("drift", W045="files in STATIC_ROOT that no collect has recorded")
+def check_orphans(project: Project) -> Iterator[Finding]:
+    """W045: what takes space and is not served, a finding for each folder of STATIC_ROOT."""
+    from django_asyncstatic.collecting.atomic import UNFINISHED
+    from django_asyncstatic.collecting.builder import INTERRUPTED
+    from django_asyncstatic.collecting.cleaning import orphans
+    from django_asyncstatic.management.tables import format_size
+
+    place = project.place
+    if project.index is None or place.root is None:
+        return
+    known = project.collected.files() | place.private
+    live = re.compile("|".join(map(fnmatch.translate, conf.setting("ASYNCSTATIC_LIVE"))) or r"(?!)")
+    is_interrupted = (place.root / INTERRUPTED).exists()
+    folders: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for name, size in orphans(place.root, known):
+        is_wanted = name in project.sources or live.match(name) or (is_interrupted and name.endswith(UNFINISHED))
+        if not is_wanted:
+            folder, slash, _ = name.partition("/")
+            folders[folder if slash else ""].append((-size, name))
+    for folder, found in sorted(folders.items()):
+        found.sort()
+        where = f"{folder}/" if folder else "STATIC_ROOT"
+        files = "1 file" if len(found) == 1 else f"{len(found):,} files"
+        whole = format_size(-sum(size for size, _ in found))
+        named = ", ".join(ascii(name)[1:-1] for _, name in found[:NAMED]) + (" and more" if len(found) > NAMED else "")
+        yield Finding(
+            "asyncstatic.W045",
+            f"{files} in {where}, {whole}, that no collect has recorded and nobody is served: {named}.",
+            "manage.py cleanstatic --orphans --dry-run lists them, without --dry-run it removes them. What a tool"
+            " writes there on purpose is served if ASYNCSTATIC_LIVE names it.",
+            At(str(place.root / folder) if folder else str(place.root)),
+            subject=folder,
+        )

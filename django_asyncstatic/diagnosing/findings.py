@@ -6,14 +6,15 @@ findings, and add their ids to the docs, page "checkstatic".
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from django_asyncstatic.diagnosing.project import Project
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 FAMILIES = ("drift", "chain")
 
 CRASHED = "asyncstatic.W099"
+
+#: What the frame itself finds, and not a family.
+FRAME = {CRASHED: "a check crashed", "asyncstatic.I098": "an accepted finding does not occur any more"}
+
+DOCS = "https://django-asyncstatic.readthedocs.io/en/latest/checkstatic.html"
 
 
 class Level(IntEnum):
@@ -64,18 +70,26 @@ class Finding:
     def level(self) -> Level:
         return level_of(self.id)
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "level": self.level.name.lower(),
-            "message": self.message,
-            "hint": self.hint,
-            "place": None if self.place is None else asdict(self.place),
-        }
-
 
 def level_of(finding_id: str) -> Level:
     return {"E": Level.ERROR, "W": Level.WARNING, "I": Level.INFO}[finding_id.rpartition(".")[2][0]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one id means: its family, its title, and where the docs say more."""
+
+    id: str
+    tag: str
+    title: str
+
+    @property
+    def level(self) -> Level:
+        return level_of(self.id)
+
+    @property
+    def url(self) -> str:
+        return f"{DOCS}#{self.id.replace('.', '-').lower()}"
 
 
 CheckFunction = Callable[["Project"], Iterable[Finding]]
@@ -109,45 +123,74 @@ def all_checks() -> list[Check]:
     return _checks
 
 
+def all_rules() -> dict[str, Rule]:
+    """Every id that there is, by its number."""
+    titles = [(each.tag, each.titles) for each in all_checks()] + [("frame", FRAME)]
+    rules = [Rule(rule_id, tag, title) for tag, of_check in titles for rule_id, title in of_check.items()]
+    return {rule.id: rule for rule in sorted(rules, key=lambda rule: rule.id[-3:])}
+
+
 def run_checks(
     tags: Collection[str] = (),
     *,
+    ignored: Collection[str] = (),
     deep: bool = False,
     instantiate: bool = True,
     url: str | None = None,
     project: Project | None = None,
 ) -> list[Finding]:
-    """The findings of all checks, or of those with one of these tags.
+    """The findings of all checks, or of those with one of these tags, in the order of the checks.
 
-    ``deep`` decodes and hashes everything; without it what the last collect saw is trusted as long as its size and
-    times are the same. ``instantiate=False`` constructs no middleware. ``url`` is the address of the running site,
-    which is asked only if it is given. A check that crashes becomes a finding and does not stop the others.
+    Those whose id is ``ignored`` (``asyncstatic.E001``) or in SILENCED_SYSTEM_CHECKS are left out. ``deep`` decodes and
+    hashes everything; without it what the last collect saw is trusted as long as its size and times are the same.
+    ``instantiate=False`` constructs no middleware. ``url`` is the address of the running site, which is asked only if
+    it is given. ``project`` takes the place of these three. A check that crashes becomes a finding and does not stop
+    the others. Places are relative to the current directory where they are below it.
     """
+    from django_asyncstatic import conf
     from django_asyncstatic.diagnosing.project import Project
 
     if project is None:
         project = Project(deep=deep, instantiate=instantiate, url=url)
+    left_out = {*ignored, *conf.silenced_checks()}
+    asked = [
+        each
+        for each in all_checks()
+        if (not tags or each.tag in tags) and not (each.titles and each.titles.keys() <= left_out)
+    ]
     findings: list[Finding] = []
-    for each in all_checks():
-        if not tags or each.tag in tags:
-            try:
-                # What a user's constructors print does not belong among the findings.
-                with redirect_stdout(sys.stderr):
-                    findings += each.function(project)
-            except Exception as error:
-                name = f"{each.function.__module__}.{each.function.__qualname__}"
-                findings.append(
-                    Finding(
-                        CRASHED,
-                        f"The check {name} crashed: {type(error).__name__}: {error}",
-                        f"What it looks for is unknown. Please report this: it happened in {_innermost(error)}.",
-                        subject=name,
-                    )
-                )
+    for each in project.progress(asked, "checks"):
+        findings += _run(each, project)
+    return [_with_relative_place(finding) for finding in findings if finding.id not in left_out]
+
+
+def _run(check: Check, project: Project) -> list[Finding]:
+    findings: list[Finding] = []
+    try:
+        # What a user's constructors print does not belong among the findings.
+        with redirect_stdout(sys.stderr):
+            findings.extend(check.function(project))
+    except (Exception, SystemExit) as error:
+        name = f"{check.function.__module__}.{check.function.__qualname__}"
+        findings.append(
+            Finding(
+                CRASHED,
+                f"The check {name} crashed: {type(error).__name__}: {error}",
+                f"What it looks for is unknown. Please report this: it happened in {_innermost(error)}.",
+                subject=name,
+            )
+        )
     return findings
 
 
-def _innermost(error: Exception) -> str:
+def _with_relative_place(finding: Finding) -> Finding:
+    below = os.getcwd() + os.sep
+    if finding.place is None or not finding.place.file.startswith(below):
+        return finding
+    return replace(finding, place=replace(finding.place, file=finding.place.file.removeprefix(below)))
+
+
+def _innermost(error: BaseException) -> str:
     """File, line and function in which an exception was raised."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{frame.filename}:{frame.lineno}, {frame.name}"

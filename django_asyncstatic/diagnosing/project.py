@@ -5,13 +5,16 @@ Reads; changes nothing, and remembers no file's bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
 from django_asyncstatic import conf
+from django_asyncstatic.diagnosing.collected import Collected, read_lines
 from django_asyncstatic.index import InvalidIndex, StaticIndex
 from django_asyncstatic.sources import Place
 
@@ -20,8 +23,21 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
     from django_asyncstatic.collecting.builder import Order
-    from django_asyncstatic.collecting.finished import Record
+    from django_asyncstatic.collecting.finished import Record, State
     from django_asyncstatic.collecting.sources import Source
+
+
+T = TypeVar("T")
+
+
+class Progress(Protocol):
+    """Gives the items back one by one, and may tell somebody how far it is; ``what`` they are, in a word or two."""
+
+    def __call__(self, items: Sequence[T], what: str) -> Iterable[T]: ...
+
+
+def tell_nobody(items: Sequence[T], what: str) -> Iterable[T]:
+    return items
 
 
 class Found(NamedTuple):
@@ -39,25 +55,51 @@ class Found(NamedTuple):
 
 
 class Project:
-    """One run's view of a project; for its arguments see ``run_checks`` in :mod:`.findings`."""
+    """One run's view of a project; for its arguments see ``run_checks`` in :mod:`.findings`.
 
-    def __init__(self, *, deep: bool = False, instantiate: bool = True, url: str | None = None) -> None:
+    A check that takes long over many things passes them through ``progress``.
+    """
+
+    def __init__(
+        self,
+        *,
+        deep: bool = False,
+        instantiate: bool = True,
+        url: str | None = None,
+        progress: Progress = tell_nobody,
+    ) -> None:
         self.deep = deep
         self.instantiate = instantiate
         self.url = url
+        self.progress = progress
 
     @cached_property
     def place(self) -> Place:
         """Where the collected files and their index are. Raises ``ImproperlyConfigured``."""
         return conf.place()
 
-    @cached_property
+    @property
     def index(self) -> StaticIndex | None:
         """The index, if it can be used; why it cannot is for one check to say."""
+        return self._read_index[0]
+
+    @property
+    def index_error(self) -> Exception | None:
+        """Why the index cannot be used: ``FileNotFoundError`` where there is none."""
+        return self._read_index[2]
+
+    @property
+    def collected(self) -> Collected:
+        """What the index says; nothing, where it cannot be used."""
+        return self._read_index[1]
+
+    @cached_property
+    def _read_index(self) -> tuple[StaticIndex | None, Collected, Exception | None]:
         try:
-            return load_index(self.place)
-        except (OSError, InvalidIndex, ImproperlyConfigured):
-            return None
+            index = load_index(self.place)
+            return index, read_lines(index), None
+        except (OSError, ValueError, RecursionError, AttributeError, ImproperlyConfigured) as error:
+            return None, Collected({}, {}), error
 
     @cached_property
     def found(self) -> list[Found]:
@@ -93,21 +135,37 @@ class Project:
         """
         if not conf.makes_index() or self.place.root is None:
             return None
-        first = {each.name: (each.storage, each.path) for each in reversed(self.found)}
         storage = conf.unread_storage()[1]
         with conf.urls_not_fixed():
-            order: Order = storage.order(first)
-        return order
+            order: Order = storage.order({})
+        return replace(order, sources=tuple(self.sources.values()))
 
     @cached_property
+    def state(self) -> State:
+        """What the last collect remembered; an empty one with a storage that is not one of ours."""
+        from django_asyncstatic.collecting.builder import remembered
+        from django_asyncstatic.collecting.finished import State
+
+        return State({}) if self.order is None else remembered(self.order)
+
+    @property
     def records(self) -> Mapping[str, Record]:
         """What the last collect remembered of its sources, by name: digests, references, published names.
 
         A record is of a source as it is now if its ``signature`` is the second value of ``source.look()``.
         """
-        from django_asyncstatic.collecting.builder import remembered
+        return self.state.records
 
-        return {} if self.order is None else remembered(self.order).records
+    @cached_property
+    def is_remembered(self) -> bool:
+        """Whether what is remembered is of the very collect that wrote the index."""
+        written = self.state.outcome.get("written")
+        if self.index is None or self.place.index_file is None or not isinstance(written, list):
+            return False
+        try:
+            return bool(written[0] == sha256(self.place.index_file.read_bytes()).hexdigest())
+        except OSError:
+            return False
 
 
 def load_index(place: Place) -> StaticIndex:

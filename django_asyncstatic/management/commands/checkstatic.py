@@ -2,72 +2,260 @@
 
 from __future__ import annotations
 
-import json
+import os
+import sys
 from argparse import ArgumentParser
-from collections import Counter
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from django_asyncstatic import conf
-from django_asyncstatic.diagnosing.findings import Finding, Level, run_checks
+from django_asyncstatic.collecting.atomic import write_atomically
+from django_asyncstatic.diagnosing.baseline import Baseline, Identity, UnusableBaseline, accept, identifier
+from django_asyncstatic.diagnosing.findings import FAMILIES, Finding, Level, Rule, all_rules, run_checks
+from django_asyncstatic.diagnosing.findings import Place as At
+from django_asyncstatic.diagnosing.project import Project
+from django_asyncstatic.diagnosing.reports import FORMATS, SHOWN, Report, summary
 
-TAGS = ("chain", "drift")
+T = TypeVar("T")
+
+#: From which level on findings make the exit status 1.
+FAIL_LEVELS = {"error": Level.ERROR, "warning": Level.WARNING, "info": Level.INFO, "never": None}
+
+#: Seconds after which progress is shown.
+DELAY = 0.5
+
+GONE = "asyncstatic.I098"
 
 
 class Command(BaseCommand):
-    """Exit status 0: nothing worse than advice; 1: errors or warnings; 2: the checks could not run."""
+    """Exit status 0: nothing as bad as ``--fail-level``; 1: findings; 2: the checks could not run."""
 
     help = (
-        "Compares the index with the files on the disk and with the manifest, and walks the middleware chain."
-        " Explains what it finds; changes nothing. Exit status 0 (nothing worse than advice), 1 (errors or"
-        " warnings), 2 (could not run)."
+        "Finds what is or will be wrong with the static files: in what was collected, in templates, settings and the"
+        " middleware chain. Explains it, and changes nothing unless --fix asks for it. Exit status 0 (nothing as bad as"
+        " --fail-level), 1 (findings), 2 (could not run)."
     )
     requires_system_checks = []
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--format", choices=("text", "json"), default="text", help="text for people (default), or JSON."
+        add = parser.add_argument
+        add("--format", choices=FORMATS, default="text", help="Of the report on standard output. Default: text.")
+        add(
+            "--fail-level",
+            choices=FAIL_LEVELS,
+            default="warning",
+            help="Exit with 1 if there is a finding of this level or a worse one. Default: warning.",
         )
-        parser.add_argument(
-            "--tag", action="append", choices=TAGS, default=[], help="Run these checks only; may be repeated."
+        add("--tag", action="append", choices=sorted(FAMILIES), default=[], help="Run these checks only. Repeatable.")
+        add(
+            "--ignore",
+            action="append",
+            default=[],
+            metavar="ID",
+            help="Leave out findings with this id: E001, or asyncstatic.E001. Repeatable.",
+        )
+        add("--list", action="store_true", help="List the findings that there can be, and look for none.")
+        add(
+            "--deep",
+            action="store_true",
+            help="Read, hash and decode everything, also what was not touched since the last collect.",
+        )
+        add(
+            "--no-instantiate",
+            action="store_false",
+            dest="instantiate",
+            help="Construct no middleware; less is then known of the chain.",
+        )
+        add("--url", help="The address of the running site, which is then asked for some files.")
+        add("--baseline", type=Path, metavar="FILE", help="Leave out the findings that are accepted in this file.")
+        add("--update-baseline", action="store_true", help="Accept all that is found: write it to --baseline.")
+        add(
+            "--fix",
+            action="store_true",
+            help="Run collectstatic --noinput if that mends a finding, and check again. Nothing else is changed.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        rules = all_rules()
+        if options["list"]:
+            self.stdout.write(_listed(rules.values()))
+            return
         try:
-            conf.validate()
-        except ImproperlyConfigured as error:
+            self._handle(rules, options)
+        except (ImproperlyConfigured, UnusableBaseline) as error:
             raise CommandError(str(error), returncode=2) from error
-        findings = sorted(run_checks(options["tag"]), key=lambda finding: -finding.level)
-        counts = Counter(finding.level for finding in findings)
-        if options["format"] == "json":
-            report = {
-                "findings": [finding.as_json() for finding in findings],
-                "counts": {level.name.lower(): counts[level] for level in Level},
-            }
-            self.stdout.write(json.dumps(report, indent=2))
-        else:
-            for finding in findings:
-                self.stdout.write(self._text(finding))
-        summary = ", ".join(
-            f"{counts[level]} {noun}{'' if counts[level] == 1 else 's'}"
-            for level, noun in ((Level.ERROR, "error"), (Level.WARNING, "warning"), (Level.INFO, "remark"))
-        )
-        if counts[Level.ERROR] or counts[Level.WARNING]:
-            raise CommandError(f"checkstatic found {summary}.", returncode=1)
-        if options["format"] == "text" and options["verbosity"] >= 1:
-            self.stdout.write(self.style.SUCCESS(f"checkstatic found {summary}."))
 
-    def _text(self, finding: Finding) -> str:
-        style = {
-            Level.ERROR: self.style.ERROR,
-            Level.WARNING: self.style.WARNING,
-            Level.INFO: self.style.NOTICE,
+    def _handle(self, rules: dict[str, Rule], options: dict[str, Any]) -> None:
+        ignored = [_known_id(each, rules) for each in options["ignore"]]
+        left_out = {*ignored, *conf.silenced_checks()}
+        _validate(options)
+        baseline = self._baseline(options)
+        conf.validate()
+
+        def look() -> tuple[Project, list[Finding]]:
+            project = Project(
+                deep=options["deep"],
+                instantiate=options["instantiate"],
+                url=options["url"],
+                progress=self._progress(options["verbosity"]),
+            )
+            return project, run_checks(options["tag"], ignored=ignored, project=project)
+
+        project, found = look()
+        identify = _identifier(project, options["baseline"])
+        findings = baseline.new(found, identify)
+        if options["fix"] and any(finding.is_mended_by_collecting for finding in findings):
+            self._collect(options)
+            project, found = look()
+            findings = baseline.new(found, identify)
+        asked = {
+            rule_id
+            for rule_id, rule in rules.items()
+            if (not options["tag"] or rule.tag in options["tag"]) and rule_id not in left_out
         }
-        lines = [f"{style[finding.level](finding.id)}  {finding.message}"]
-        if finding.place is not None:
-            lines.append(f"    at {finding.place}")
-        lines.append(f"    {finding.hint}")
-        return "\n".join(lines)
+        looked = {name for name in ("deep", "instantiate", "url") if options[name]}
+        if options["update_baseline"]:
+            self._write(options["baseline"], accept(found, identify, looked=looked, before=baseline, asked=asked))
+            findings = []
+        accepted = len(found) - len(findings)
+        if not options["update_baseline"] and GONE not in left_out and baseline.looked <= looked:
+            findings += [_gone(each, options["baseline"]) for each in baseline.gone(found, identify, asked)]
+        self._report(findings, rules, identify, accepted, options)
+
+    def _baseline(self, options: dict[str, Any]) -> Baseline:
+        file: Path | None = options["baseline"]
+        if file is None:
+            return Baseline()
+        try:
+            return Baseline.read(file)
+        except UnusableBaseline:
+            if options["update_baseline"]:
+                return Baseline()
+            raise
+
+    def _write(self, file: Path, baseline: Baseline) -> None:
+        try:
+            write_atomically(file.absolute(), baseline.encode())
+        except OSError as error:
+            raise UnusableBaseline(f"The baseline {file} cannot be written: {error.strerror or error}.") from error
+        self._tell(f"{file}: {sum(baseline.accepted.values())} findings are accepted.")
+
+    def _collect(self, options: dict[str, Any]) -> None:
+        self._tell("Running collectstatic --noinput, which mends what it can make again.")
+        stderr = options.get("stderr") or sys.stderr
+        try:
+            call_command(
+                "collectstatic",
+                interactive=False,
+                verbosity=options["verbosity"],
+                stdout=stderr,
+                stderr=stderr,
+                no_color=options["no_color"],
+                force_color=options["force_color"],
+            )
+        except (CommandError, ImproperlyConfigured, OSError) as error:
+            self.stderr.write(f"collectstatic failed: {error}")
+
+    def _report(
+        self,
+        findings: Sequence[Finding],
+        rules: dict[str, Rule],
+        identify: Callable[[Finding], Identity],
+        accepted: int,
+        options: dict[str, Any],
+    ) -> None:
+        styles = {Level.ERROR: self.style.ERROR, Level.WARNING: self.style.WARNING, Level.INFO: self.style.NOTICE}
+        # GitHub names files relative to what was checked out, which may lie above the current directory.
+        workspace = os.environ.get("GITHUB_WORKSPACE", "")
+        is_in_workspace = workspace and Path.cwd().is_relative_to(workspace)
+        report = Report(
+            sorted(findings, key=lambda finding: (-finding.level, finding.id)),
+            rules,
+            identify,
+            accepted=accepted,
+            root=workspace if is_in_workspace else os.getcwd(),
+            elsewhere=conf.settings_file() or "manage.py",
+            shown=None if options["verbosity"] > 1 else SHOWN,
+            paint=lambda level, text: str(styles[level](text)),
+        )
+        text = FORMATS[options["format"]](report)
+        if text:
+            # A name that is not UTF-8 has surrogates, which no stream takes.
+            self.stdout.write(text.encode(errors="backslashreplace").decode())
+        told = f"checkstatic found {summary(findings)}."
+        if accepted:
+            told = f"{told[:-1]}; {accepted} more are accepted."
+        limit = FAIL_LEVELS[options["fail_level"]]
+        if limit is not None and any(finding.level >= limit for finding in findings):
+            raise CommandError(told, returncode=1)
+        if options["verbosity"] >= 1:
+            self._tell(told, self.style.SUCCESS)
+
+    def _tell(self, text: str, style: Callable[[str], str] = str) -> None:
+        self.stderr.write(text, style)
+
+    def _progress(self, verbosity: int) -> Any:
+        """A bar on standard error, if that is a terminal."""
+        from django_asyncstatic.diagnosing.project import tell_nobody
+
+        if verbosity < 1 or not self.stderr.isatty():
+            return tell_nobody
+        from tqdm import tqdm
+
+        def progress(items: Sequence[T], what: str) -> Iterable[T]:
+            bar: Iterable[T] = tqdm(items, unit=f" {what}", file=sys.stderr, leave=False, delay=DELAY)
+            return bar
+
+        return progress
+
+
+def _validate(options: dict[str, Any]) -> None:
+    if options["update_baseline"] and options["baseline"] is None:
+        raise CommandError("--update-baseline needs --baseline FILE.", returncode=2)
+    if options["url"] is not None:
+        url = urlsplit(options["url"])
+        if url.scheme not in ("http", "https") or not url.netloc:
+            raise CommandError(f"--url {options['url']} is no address such as https://example.org.", returncode=2)
+
+
+def _known_id(given: str, rules: dict[str, Rule]) -> str:
+    """The full id of one that a user gave. Raises ``CommandError``."""
+    full = f"asyncstatic.{given.removeprefix('asyncstatic.').upper()}"
+    if full in rules:
+        return full
+    near = get_close_matches(full, rules, 1)
+    question = f" Did you mean {near[0]}?" if near else ""
+    raise CommandError(f"--ignore {given}: there is no such finding.{question} --list lists them.", returncode=2)
+
+
+def _listed(rules: Iterable[Rule]) -> str:
+    return "\n".join(
+        f"{rule.id}  {rule.level.name.lower():7}  {rule.tag:{max(map(len, FAMILIES))}}  {rule.title}" for rule in rules
+    )
+
+
+def _identifier(project: Project, baseline: Path | None) -> Callable[[Finding], Identity]:
+    """Files below STATIC_ROOT are the same ones wherever that is, and a baseline lies in what it is about."""
+    roots: list[str | os.PathLike[str]] = [] if baseline is None else [baseline.absolute().parent]
+    if (root := project.place.root) is not None:
+        roots.append(root)
+    return identifier(*roots)
+
+
+def _gone(identity: Identity, baseline: Path) -> Finding:
+    where = f" in {identity.place}" if identity.place else ""
+    return Finding(
+        GONE,
+        f"{identity.id}{where} ({identity.about}) is accepted and does not occur any more.",
+        "Run manage.py checkstatic with --update-baseline, so that it is told when it comes back.",
+        At(str(baseline)),
+        subject=" ".join(identity),
+    )

@@ -132,6 +132,7 @@ class Command(DjangoCommand):
             places=True,
             links=self.symlink,
             previous=self.previous,
+            left_out=self.ignore_patterns,
             start=start,
             advance=advance,
             report_to=self._note,
