@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from django_asyncstatic.diagnosing.project import Project
 
 #: A module for each family of checks; they register themselves when they are imported.
-FAMILIES = ("drift", "chain")
+FAMILIES = ("drift", "chain", "delivery")
 
 CRASHED = "asyncstatic.W099"
 

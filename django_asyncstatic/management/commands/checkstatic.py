@@ -11,9 +11,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from django_asyncstatic import conf
+from django_asyncstatic.diagnosing.delivery import headers_table
 from django_asyncstatic.diagnosing.findings import Finding, Level, run_checks
+from django_asyncstatic.diagnosing.project import Project
 
-TAGS = ("chain", "drift")
+TAGS = ("chain", "delivery", "drift")
 
 
 class Command(BaseCommand):
@@ -40,7 +42,8 @@ class Command(BaseCommand):
             conf.validate()
         except ImproperlyConfigured as error:
             raise CommandError(str(error), returncode=2) from error
-        findings = sorted(run_checks(options["tag"]), key=lambda finding: -finding.level)
+        project = Project()
+        findings = sorted(run_checks(options["tag"], project=project), key=lambda finding: -finding.level)
         counts = Counter(finding.level for finding in findings)
         if options["format"] == "json":
             report = {
@@ -49,6 +52,8 @@ class Command(BaseCommand):
             }
             self.stdout.write(json.dumps(report, indent=2))
         else:
+            if "delivery" in options["tag"] and (table := headers_table(project)):
+                self.stdout.write(f"{table}\n")
             for finding in findings:
                 self.stdout.write(self._text(finding))
         summary = ", ".join(
