@@ -22,6 +22,8 @@ from time import monotonic
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from django.utils.encoding import iri_to_uri
+
 import django_asyncstatic
 
 #: Seconds for one answer, to its last byte; a site that needs longer for a static file has that as its problem.
@@ -80,7 +82,7 @@ class Asker:
 
     def join(self, reference: str) -> str:
         """The path that a reference means: ``static/`` is below the site, ``/static/`` at the root of its host."""
-        return urlsplit(urljoin(self.url, reference)).path
+        return iri_to_uri(urlsplit(urljoin(self.url, reference)).path)
 
     def url_of(self, path: str) -> str:
         return f"{self.parts.scheme}://{self.parts.netloc}{path}"

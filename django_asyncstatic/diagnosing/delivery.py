@@ -15,7 +15,13 @@ from django.conf import settings
 from django_asyncstatic import conf
 from django_asyncstatic.diagnosing.asking import Asker, InvalidURL, Unanswered
 from django_asyncstatic.diagnosing.content_security import is_another_host, policies_sent
-from django_asyncstatic.diagnosing.expected import Expected, choose_extremes, choose_families, directives_of
+from django_asyncstatic.diagnosing.expected import (
+    Expected,
+    choose_extremes,
+    choose_families,
+    current_resource,
+    directives_of,
+)
 from django_asyncstatic.diagnosing.findings import Finding, Place, check
 from django_asyncstatic.diagnosing.project import Project
 from django_asyncstatic.diagnosing.site import SiteComparison, spelled
@@ -127,7 +133,7 @@ def check_headers(project: Project) -> Iterator[Finding]:
     yield from _immutability(by_rule, rows)
     yield from _without_cors(rows)
     yield from _without_nosniff(rows)
-    if any("cache-control" not in row.headers for row in rows):
+    if any("cache-control" not in row.headers for row in rows if not row.is_hashed):
         yield Finding(
             "asyncstatic.I072",
             "Plain names are sent without Cache-Control: browsers keep them for a time of their own (RFC 9111 4.2.2),"
@@ -147,7 +153,7 @@ def _immutable_by_rule(project: Project, index: StaticIndex) -> list[str]:
     for name in index:
         if _MAY_BE_HASHED.search(name.rpartition("/")[2]):
             continue
-        resource = index.get(name)
+        resource = current_resource(index, name)
         if resource is None or resource.immutable:
             continue
         try:
@@ -300,7 +306,7 @@ def check_site(project: Project) -> Iterator[Finding]:
     try:
         comparison.run()
     except Unanswered as error:
-        hint = "Is it the address of the running site, and reachable from here?"
+        hint = "Give the address at which the site answers by itself, and ask from where it can be reached."
         yield Finding("asyncstatic.E074", f"{asker.url} {error}.", hint, subject="--url")
     yield from comparison.findings()
 

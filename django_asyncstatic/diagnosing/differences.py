@@ -233,6 +233,9 @@ def compare_range(plan: Plan, answer: Answer, body: bytes | None) -> Iterator[Di
     """A request for a range; ``body`` is the whole one where it is known."""
     assert plan.content is not None
     start, stop = plan.content.start, plan.content.stop
+    if answer.status in (404, 410):
+        yield Difference(OTHER_RELEASE, f"Answered with {answer.status}, as by a site with another release")
+        return
     if answer.status != plan.status:
         what = "Range is ignored" if answer.status == 200 else "Range is not answered"
         yield Difference(RANGE, what, _instead(str(plan.status), str(answer.status)))
@@ -274,4 +277,4 @@ def compare_missing(answer: Answer) -> Iterator[Difference]:
 
 
 def _instead(expected: str | None, received: str | None) -> str:
-    return f"expected {expected or 'none'}, received {'none' if received is None else shown(received)}"
+    return f"expected {shown(expected or 'none')}, received {'none' if received is None else shown(received)}"

@@ -47,7 +47,7 @@ def choose_families(index: StaticIndex) -> dict[str, list[str]]:
     best: dict[tuple[str, bool], tuple[int, float, str, str]] = {}
     for name in index:
         suffix = name.rpartition(".")[2]
-        if looked[suffix] < _LOOKED_AT and (resource := _get(index, name)) is not None:
+        if looked[suffix] < _LOOKED_AT and (resource := current_resource(index, name)) is not None:
             looked[suffix] += 1
             key = family_of(name, resource.media_type), not resource.immutable
             identity = resource.identity
@@ -65,7 +65,7 @@ def choose_extremes(index: StaticIndex) -> list[str]:
     return [min(sizes)[1], max(sizes)[1]] if sizes else []
 
 
-def _get(index: StaticIndex, name: str) -> Resource | None:
+def current_resource(index: StaticIndex, name: str) -> Resource | None:
     """The resource, if the current release has it."""
     try:
         resource = index.get(name)
@@ -102,7 +102,6 @@ class Expected:
             else:
                 policy = policy._replace(extra=security.secure_headers if is_secure else security.headers)
                 self.knows_security = True
-        self.policy = policy
         source = IndexLoader(lambda: project.place)
         self._mount = Mount(conf.static_prefix(), source, policy, conf.mount_options())
 
@@ -111,8 +110,5 @@ class Expected:
 
         Raises whatever a function of the project's raises that serving calls for it.
         """
-        try:
-            found = self._mount.get(name)
-        except InvalidIndex:
-            return None
+        found = self._mount.get(name)
         return found if isinstance(found, PreparedResource) else None

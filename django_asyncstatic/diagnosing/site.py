@@ -18,8 +18,8 @@ from django_asyncstatic.diagnosing.differences import Difference, NotTheResource
 from django_asyncstatic.diagnosing.findings import Finding
 from django_asyncstatic.serving.plans import PreparedResource, make_plan
 
-#: What browsers send.
-BROWSER = "gzip, deflate, br, zstd"
+#: What browsers send, without deflate, which is of two minds (RFC 9110 8.4.1.2) and made by nobody.
+BROWSER = "gzip, br, zstd"
 
 #: A file above this is asked for in part only.
 WHOLE_SIZE = 4 << 20
@@ -57,15 +57,19 @@ class SiteComparison:
 
     def run(self) -> None:
         """Ask. Raises :class:`Unanswered` as soon as the site stops answering."""
-        for name, each in self._resources.items():
-            if each.resource.identity.size <= WHOLE_SIZE and self._get(name, BROWSER) is not None:
+        for name in self._resources:
+            if self._size(name) <= WHOLE_SIZE and self._get(name, BROWSER) is not None:
                 self._seen.add(name)
         if self._seen:
             names = [name for name in self._resources if name in self._seen]
             self._ask_variously(max(names, key=lambda name: len(self._resources[name].resource.representations)))
             self._ask_for_missing()
-            largest = max(self._resources, key=lambda name: self._resources[name].resource.identity.size)
-            self._ask_range(largest, "bytes=0-1023", None)
+            largest = max(self._resources, key=self._size)
+            if largest in self._seen or self._size(largest) > WHOLE_SIZE:
+                self._ask_range(largest, "bytes=0-1023", None)
+
+    def _size(self, name: str) -> int:
+        return self._resources[name].resource.identity.size
 
     def _ask(self, method: str, name: str, fields: dict[str, str], limit: int = 0) -> Answer:
         answer = self._asker.ask(method, self._base + filepath_to_uri(name), fields, limit=limit)
@@ -78,7 +82,7 @@ class SiteComparison:
         """GET, compared with its plan; ``None`` if something else than the resource arrived."""
         prepared, fields = self._resources[name], {"accept-encoding": accept_encoding}
         plan = make_plan(prepared, "GET", fields)
-        answer = self._ask("GET", name, fields, prepared.resource.identity.size + differences.SLACK)
+        answer = self._ask("GET", name, fields, self._size(name) + differences.SLACK)
         if not self._seen and 300 <= answer.status < 400:
             raise Unanswered(f"redirects static files to {shown(answer.get('location') or 'nowhere')}")
         try:
@@ -158,5 +162,6 @@ class SiteComparison:
 
 
 def spelled(names: list[str]) -> str:
+    """``a, b, c and 4 more``."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
