@@ -337,7 +337,7 @@ def test_a_check_that_crashes_is_a_finding_and_does_not_stop_the_others(monkeypa
     def crashes(project: Project) -> list[Finding]:
         raise ZeroDivisionError("of course")
 
-    monkeypatch.setattr(findings, "_checks", [findings.Check("drift", crashes, {}), *findings._checks])
+    monkeypatch.setattr(findings, "_checks", [findings.Check("drift", crashes, {}), *findings.all_checks()])
     with override_settings(STATIC_ROOT=None):
         results = found("drift")
     assert [found_id for found_id, _ in results] == ["W099", "E014"]
