@@ -80,7 +80,7 @@ def _brotli_library() -> str:
 
 
 @cache
-def _zstd() -> Any:
+def zstd_module() -> Any:
     """``compression.zstd`` (Python 3.14) or the backport: the same API under two names."""
     try:
         from compression import zstd  # type: ignore[import-not-found, unused-ignore]
@@ -90,7 +90,7 @@ def _zstd() -> Any:
 
 
 def _zstd_encode(data: bytes, level: int) -> bytes:
-    zstd = _zstd()
+    zstd = zstd_module()
     options = {zstd.CompressionParameter.compression_level: level}
     if len(data) > 1 << ZSTD_WINDOW_LOG:
         options[zstd.CompressionParameter.window_log] = ZSTD_WINDOW_LOG
@@ -99,7 +99,7 @@ def _zstd_encode(data: bytes, level: int) -> bytes:
 
 
 def _zstd_decode(data: bytes) -> bytes:
-    zstd = _zstd()
+    zstd = zstd_module()
     # A window that browsers refuse is refused here too.
     options = {zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}
     try:
@@ -110,7 +110,7 @@ def _zstd_decode(data: bytes) -> bytes:
 
 
 def _zstd_library() -> str:
-    return f"zstd {_zstd().zstd_version}"
+    return f"zstd {zstd_module().zstd_version}"
 
 
 #: By token, in the order in which they stand in an index line.

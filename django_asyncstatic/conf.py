@@ -227,6 +227,11 @@ def header_policy() -> HeaderPolicy:
     )
 
 
+def mount_options() -> MountOptions:
+    index_file = setting("ASYNCSTATIC_INDEX_FILE")
+    return MountOptions("index.html" if index_file is True else index_file, setting("ASYNCSTATIC_DOTFILES"))
+
+
 @cache
 def memory() -> Memory:
     """The process's one budget for bodies."""
@@ -255,9 +260,7 @@ def root_files() -> RootFiles | None:
 
 def site(security: SecurityPolicy | None = None) -> Site:
     """The static files of the project under STATIC_URL, and those of ASYNCSTATIC_ROOT at ``/``."""
-    index_file, dotfiles = setting("ASYNCSTATIC_INDEX_FILE"), setting("ASYNCSTATIC_DOTFILES")
-    options = MountOptions("index.html" if index_file is True else index_file, dotfiles)
-    site = Site(header_policy(), security, options, memory())
+    site = Site(header_policy(), security, mount_options(), memory())
     if (root_source := root_files()) is not None:
         site.add("/", root_source)
     _storage_class()  # a name that is wrong is told at start, not at the first static file

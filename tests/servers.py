@@ -224,7 +224,7 @@ def _start(
 def _launch(
     server: Server, application: str, environment: Mapping[str, str], directory: Path, log_file: Path
 ) -> RunningServer:
-    port = _free_port()
+    port = free_port()
     arguments = server.arguments.format(application=application, port=port).split()
     with log_file.open("wb") as log:
         process = subprocess.Popen(
@@ -240,7 +240,7 @@ def _launch(
     return RunningServer(process, f"http://127.0.0.1:{port}", log_file)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

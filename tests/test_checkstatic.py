@@ -287,7 +287,7 @@ def test_the_walk_agrees_with_django(name: str, above: tuple[str, ...]) -> None:
 
 @pytest.mark.usefixtures("static_root")
 def test_findings_come_as_text_and_as_json_with_status_1() -> None:
-    with override_settings(MIDDLEWARE=chain("UnmarkedAsync", "ApiLogger")):
+    with override_settings(MIDDLEWARE=chain(SECURITY, "UnmarkedAsync", "ApiLogger")):
         status, text = run()
         assert status == 1
         assert text.index("asyncstatic.E020  tests.chains.UnmarkedAsync") < text.index("asyncstatic.W021")
@@ -306,7 +306,7 @@ def test_findings_come_as_text_and_as_json_with_status_1() -> None:
 
 @pytest.mark.usefixtures("static_root")
 def test_json_stands_alone_whatever_a_constructor_prints(capsys: pytest.CaptureFixture[str]) -> None:
-    with override_settings(MIDDLEWARE=chain("Prints")):
+    with override_settings(MIDDLEWARE=chain(SECURITY, "Prints")):
         call_command("checkstatic", format="json")
     assert json.loads(capsys.readouterr().out)["findings"] == []
 

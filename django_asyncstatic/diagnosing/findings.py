@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django_asyncstatic.diagnosing.project import Project
 
 #: A module for each family of checks; they register themselves when they are imported.
-FAMILIES = ("drift", "chain")
+FAMILIES = ("drift", "chain", "delivery")
 
 CRASHED = "asyncstatic.W099"
 
@@ -128,6 +128,12 @@ def all_rules() -> dict[str, Rule]:
     titles = [(each.tag, each.titles) for each in all_checks()] + [("frame", FRAME)]
     rules = [Rule(rule_id, tag, title) for tag, of_check in titles for rule_id, title in of_check.items()]
     return {rule.id: rule for rule in sorted(rules, key=lambda rule: rule.id[-3:])}
+
+
+def described(tags: Collection[str], project: Project) -> list[str]:
+    """For a person who asks for these families: the table of each that has one (a function ``describe``)."""
+    modules = [import_module(f"django_asyncstatic.diagnosing.{tag}") for tag in FAMILIES if tag in tags]
+    return [text for module in modules if (text := getattr(module, "describe", lambda project: "")(project))]
 
 
 def run_checks(

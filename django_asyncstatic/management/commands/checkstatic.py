@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django_asyncstatic import conf
 from django_asyncstatic.collecting.atomic import write_atomically
 from django_asyncstatic.diagnosing.baseline import Baseline, Identity, UnusableBaseline, accept, identifier
-from django_asyncstatic.diagnosing.findings import FAMILIES, Finding, Level, Rule, all_rules, run_checks
+from django_asyncstatic.diagnosing.findings import FAMILIES, Finding, Level, Rule, all_rules, described, run_checks
 from django_asyncstatic.diagnosing.findings import Place as At
 from django_asyncstatic.diagnosing.project import Project
 from django_asyncstatic.diagnosing.reports import FORMATS, SHOWN, Report, summary
@@ -128,6 +128,9 @@ class Command(BaseCommand):
         accepted = len(found) - len(findings)
         if not options["update_baseline"] and GONE not in left_out and baseline.looked <= looked:
             findings += [_gone(each, options["baseline"]) for each in baseline.gone(found, identify, asked)]
+        if options["format"] == "text":
+            for text in described(options["tag"], project):
+                self.stdout.write(f"{_writable(text)}\n")
         self._report(findings, rules, identify, accepted, options)
 
     def _baseline(self, options: dict[str, Any]) -> Baseline:
@@ -188,8 +191,7 @@ class Command(BaseCommand):
         )
         text = FORMATS[options["format"]](report)
         if text:
-            # A name that is not UTF-8 has surrogates, which no stream takes.
-            self.stdout.write(text.encode(errors="backslashreplace").decode())
+            self.stdout.write(_writable(text))
         told = f"checkstatic found {summary(findings)}."
         if accepted:
             told = f"{told[:-1]}; {accepted} more are accepted."
@@ -215,6 +217,11 @@ class Command(BaseCommand):
             return bar
 
         return progress
+
+
+def _writable(text: str) -> str:
+    """A name that is not UTF-8 has surrogates, which no stream takes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _validate(options: dict[str, Any]) -> None:
