@@ -6,6 +6,7 @@ findings, and add their ids to the docs, page "checkstatic".
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable
@@ -13,13 +14,14 @@ from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from django_asyncstatic.diagnosing.project import Project
 
 #: A module for each family of checks; they register themselves when they are imported.
-FAMILIES = ("drift", "chain")
+FAMILIES = ("drift", "references", "chain")
 
 CRASHED = "asyncstatic.W099"
 
@@ -39,6 +41,12 @@ class Place:
     file: str
     line: int | None = None
     column: int | None = None
+
+    @classmethod
+    def of(cls, file: str | Path, line: int | None = None, column: int | None = None) -> Place:
+        """A place in a file, by its path relative to the current directory if it is below that."""
+        path = os.path.abspath(file)
+        return cls(path.removeprefix(os.path.join(os.getcwd(), "")), line, column)
 
     def __str__(self) -> str:
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
