@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from functools import cache
 from io import BytesIO
 from os import PathLike
@@ -112,6 +113,22 @@ def static_prefix() -> str:
     if not url:
         raise ImproperlyConfigured("STATIC_URL is not set: set it to the path of your static files, e.g. 'static/'.")
     return urlsplit(str(url)).path
+
+
+def static_urls() -> tuple[str, ...]:
+    """What the URLs of static files begin with in a page that writes them out; nothing where every URL does."""
+    lazy_settings: Any = settings
+    path = "/" + static_prefix().strip("/") + "/"
+    configured = str(lazy_settings._wrapped.STATIC_URL)
+    found = {path, (script_name() or "").rstrip("/") + path} if path != "//" else set()
+    if urlsplit(configured).netloc:
+        found.add(configured)
+    return tuple(sorted(found))
+
+
+def is_live(name: str) -> bool:
+    """Whether ASYNCSTATIC_LIVE has a pattern for it, so that it may appear later."""
+    return any(fnmatchcase(name, pattern) for pattern in setting("ASYNCSTATIC_LIVE"))
 
 
 def script_name() -> str | None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from django_asyncstatic.collecting.compression import Compression
     from django_asyncstatic.collecting.releases import Retention
     from django_asyncstatic.collecting.sources import Source
+    from django_asyncstatic.collecting.survey import Search
 
 ProcessedFile = tuple[str, str | None, bool | Exception]
 
@@ -220,16 +221,19 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
     def index_storage(self) -> Storage:
         return cast("Storage", self.manifest_storage)
 
-    def order(self, paths: Mapping[str, tuple[Storage, str]], **more: Any) -> Order:
+    def search(self) -> Search:
+        """Where references are looked for."""
         from django_asyncstatic.collecting.survey import Search
 
-        cls = type(self)
-        has_own_patterns = cls.patterns is not HashedFilesMixin.patterns
-        search = Search(
+        has_own_patterns = type(self).patterns is not HashedFilesMixin.patterns
+        return Search(
             modules=bool(self.support_js_module_import_aggregation),
             patterns=self.patterns if has_own_patterns else None,
             ignored=tuple(self.chosen["ignore_errors"]),
         )
+
+    def order(self, paths: Mapping[str, tuple[Storage, str]], **more: Any) -> Order:
+        cls = type(self)
         # A subclass may make names from anything, so only by Django's own rules an earlier name is known to hold.
         has_own_names = (
             cls.file_hash is not HashedFilesMixin.file_hash or cls.hashed_name is not HashedFilesMixin.hashed_name
@@ -238,7 +242,7 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
             paths,
             hash_name=self._hash_name,
             naming="" if has_own_names else "django",
-            search=search,
+            search=self.search(),
             static_path=str(self.base_url),
             keeps_plain=not self.chosen["keep_only_hashed_files"],
             **more,

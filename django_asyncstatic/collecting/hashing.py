@@ -63,11 +63,14 @@ class Names:
             return Link(reference, target)
         if target.startswith("../") or target in ("..", "."):
             return Broken(name, reference, target, "leads out of the static files") if target != "." else None
-        if self._is_directory(target):
+        if self.is_directory(target):
             return None
         return Broken(name, reference, target, f"there is no file {target!r}")
 
-    def _is_directory(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def is_directory(self, name: str) -> bool:
         prefix = name + "/"
         position = bisect_left(self._sorted, prefix)
         return position < len(self._sorted) and self._sorted[position].startswith(prefix)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django_asyncstatic.diagnosing.project import Project
 
 #: A module for each family of checks; they register themselves when they are imported.
-FAMILIES = ("drift", "chain", "delivery")
+FAMILIES = ("drift", "references", "chain", "delivery")
 
 CRASHED = "asyncstatic.W099"
 
