@@ -32,7 +32,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     The tests share it: those that change files collect into a place of their own.
     """
-    root = tmp_path_factory.mktemp("collected")
+    root = tmp_path_factory.mktemp("collected") / "root"  # made by collecting, with its modes
     # Files large enough to be streamed, and names that some file systems lack, are made, not kept in the repository.
     extra = tmp_path_factory.mktemp("large")
     (extra / "site/large").mkdir(parents=True)

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django_asyncstatic import conf
 from django_asyncstatic.diagnosing.findings import Finding, Level, run_checks
 
-TAGS = ("chain", "drift")
+TAGS = ("chain", "drift", "files", "leaks")
 
 
 class Command(BaseCommand):
