@@ -29,6 +29,9 @@ from django_asyncstatic.sources import IndexLoader, Place, RootFiles
 
 logger = logging.getLogger("django_asyncstatic")
 
+#: Characters of a SECRET_KEY, at least, that is looked for in files: Django's own have 50 of random.
+SECRET_KEY_LENGTH = 32
+
 #: Our settings with their defaults. Each has its paragraph in the docs, page "Settings".
 DEFAULTS: dict[str, Any] = {
     "ASYNCSTATIC_ADD_HEADERS_FUNCTION": None,
@@ -184,6 +187,15 @@ def storage_backend() -> str:
 def makes_index() -> bool:
     """Whether the configured storage writes an index."""
     return hasattr(_storage_class(), "index_storage")
+
+
+def secret_keys() -> tuple[bytes, ...]:
+    """SECRET_KEY and its fallbacks, those that are long enough to be found only where they stand on purpose."""
+    try:
+        keys: list[object] = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    except ImproperlyConfigured:
+        return ()
+    return tuple(key.encode() for key in keys if isinstance(key, str) and len(key) >= SECRET_KEY_LENGTH)
 
 
 def manifest_name() -> str | None:

@@ -111,6 +111,8 @@ def _encode_key(path: str) -> bytes:
 
 
 def _decode_key(key: bytes) -> str:
+    if b"%" not in key:
+        return key.decode()
     head, *rest = key.decode().split("%")
     return head + "".join(_UNESCAPES["%" + part[:2]] + part[2:] for part in rest)
 

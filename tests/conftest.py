@@ -48,7 +48,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory, source_directories: list
 
     The tests share it: those that change files collect into a place of their own.
     """
-    root = tmp_path_factory.mktemp("collected")
+    root = tmp_path_factory.mktemp("collected") / "root"  # made by collecting, with its modes
     with override_settings(STATIC_ROOT=root, STATICFILES_DIRS=source_directories):
         call_command("collectstatic", interactive=False, verbosity=0)
     return root

@@ -451,13 +451,6 @@ def test_lines_are_counted_as_django_counts_them(site: Site) -> None:
     assert str(finding.place).endswith("dos.html:3:11")
 
 
-def test_places_below_the_current_directory_are_relative(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.template("a.html", WRONG)
-    monkeypatch.chdir(site.path)
-    (finding,) = site.check()
-    assert str(finding.place) == "templates/a.html:1:28"
-
-
 # --- names that are not known, URLs that are written out -------------------------------------------------------
 
 

@@ -46,9 +46,12 @@ class Source:
         found = os.stat(self.file)
         if not stat.S_ISREG(found.st_mode):
             raise OSError("it is not a regular file")
-        return found.st_size, (
-            f"{found.st_dev:x}.{found.st_ino:x}.{found.st_size:x}.{found.st_mtime_ns:x}.{found.st_ctime_ns:x}"
-        )
+        return found.st_size, signature_of(found)
+
+
+def signature_of(found: os.stat_result) -> str:
+    """The signature of a file, from what ``os.stat`` says of it."""
+    return f"{found.st_dev:x}.{found.st_ino:x}.{found.st_size:x}.{found.st_mtime_ns:x}.{found.st_ctime_ns:x}"
 
 
 def is_settled(signature: str, now: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from hashlib import sha256
@@ -196,20 +196,24 @@ def _look(source: Source, known: Record | None) -> Piece:
     return piece
 
 
-def _report_collisions(result: Survey, *, folds_case: bool) -> None:
-    """Names that one file system keeps apart and another does not: case, Unicode's normal forms."""
+def collisions(names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Names that one file system keeps apart and another does not, in pairs, and what they differ by."""
     seen: dict[str, str] = {}
-    for name in result.pieces:
+    for name in names:
         key = name.lower() if name.isascii() else unicodedata.normalize("NFC", name.casefold())
         other = seen.setdefault(key, name)
         if other != name:
             same_form = unicodedata.normalize("NFC", other) != unicodedata.normalize("NFC", name)
-            how = "case" if same_form else "Unicode form"
-            message = f"{other} and {name} differ only by {how}"
-            if folds_case:
-                result.errors.append(f"{message}, and STATIC_ROOT takes them for one: rename one of them")
-            else:
-                result.warnings.append(f"{message}: on a file system that takes them for one, one of them is lost.")
+            yield other, name, "case" if same_form else "Unicode form"
+
+
+def _report_collisions(result: Survey, *, folds_case: bool) -> None:
+    for other, name, how in collisions(result.pieces):
+        message = f"{other} and {name} differ only by {how}"
+        if folds_case:
+            result.errors.append(f"{message}, and STATIC_ROOT takes them for one: rename one of them")
+        else:
+            result.warnings.append(f"{message}: on a file system that takes them for one, one of them is lost.")
 
 
 def _search(result: Survey, state: State, search: Search) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django_asyncstatic.diagnosing.project import Project
 
 #: A module for each family of checks; they register themselves when they are imported.
-FAMILIES = ("drift", "references", "chain", "delivery")
+FAMILIES = ("drift", "references", "chain", "files", "leaks", "delivery")
 
 CRASHED = "asyncstatic.W099"
 
@@ -46,6 +46,12 @@ class Place:
     line: int | None = None
     column: int | None = None
 
+    @classmethod
+    def of(cls, file: str | os.PathLike[str], line: int | None = None, column: int | None = None) -> Place:
+        """The place of a file, relative to the current directory where it is below it; always printable."""
+        path, here = os.fspath(file), os.getcwd() + os.sep
+        return cls(printable(path.removeprefix(here)), line, column)
+
     def __str__(self) -> str:
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
 
@@ -69,6 +75,19 @@ class Finding:
     @property
     def level(self) -> Level:
         return level_of(self.id)
+
+
+def printable(name: str) -> str:
+    """A name of a file with what no terminal and no JSON can have escaped: controls, and bytes that are not UTF-8."""
+    return name if name.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+
+def enumerate_names(names: Sequence[str], listed: int = 3) -> str:
+    """``a``, ``a and b``, or the first ones with a number: ``a, b, c and 5 more``."""
+    shown = [printable(name) for name in names[: listed if len(names) > listed + 1 else listed + 1]]
+    if len(names) > len(shown):
+        return f"{', '.join(shown)} and {len(names) - len(shown)} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 def level_of(finding_id: str) -> Level:

@@ -5,6 +5,8 @@ Reads; changes nothing, and remembers no file's bytes.
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_asyncstatic import conf
 from django_asyncstatic.diagnosing.collected import Collected, read_lines
+from django_asyncstatic.diagnosing.listing import Listing, list_static_root
 from django_asyncstatic.index import InvalidIndex, StaticIndex
 from django_asyncstatic.sources import Place
 
@@ -52,6 +55,26 @@ class Found(NamedTuple):
     source: Source
     finder: BaseFinder
     storage: Storage
+
+
+class Look(NamedTuple):
+    """What ``os.stat`` says of a file, ``None`` where ``error`` says why not; ``is_link``: it is a symbolic link."""
+
+    found: os.stat_result | None
+    is_link: bool = False
+    error: OSError | None = None
+
+
+def look(file: str) -> Look:
+    is_link = False
+    try:
+        found = os.lstat(file)
+        if stat.S_ISLNK(found.st_mode):
+            is_link = True
+            found = os.stat(file)
+    except OSError as error:
+        return Look(None, is_link, error)
+    return Look(found, is_link)
 
 
 class Project:
@@ -101,23 +124,35 @@ class Project:
         except (OSError, ValueError, RecursionError, AttributeError, ImproperlyConfigured) as error:
             return None, Collected({}, {}), error
 
-    @cached_property
+    @property
     def found(self) -> list[Found]:
         """Every file of every finder, in the order of collectstatic: of equal names the first is collected."""
+        return self._listed[0]
+
+    @property
+    def unlisted(self) -> list[tuple[BaseFinder, OSError]]:
+        """Finders that stopped at something that they could not list, with what it was."""
+        return self._listed[1]
+
+    @cached_property
+    def _listed(self) -> tuple[list[Found], list[tuple[BaseFinder, OSError]]]:
         from django.apps import apps
         from django.contrib.staticfiles.finders import get_finders
 
         from django_asyncstatic.storage import source_of
 
         config: Any = apps.get_app_config("staticfiles")
-        found = []
+        found, unlisted = [], []
         for finder in get_finders():
-            for path, storage in finder.list(config.ignore_patterns):
-                prefix = getattr(storage, "prefix", None)
-                name = f"{prefix}/{path}" if prefix else path
-                source = source_of(name, storage, path)
-                found.append(Found(source.name, path, source, finder, storage))
-        return found
+            try:
+                for path, storage in finder.list(config.ignore_patterns):
+                    prefix = getattr(storage, "prefix", None)
+                    name = f"{prefix}/{path}" if prefix else path
+                    source = source_of(name, storage, path)
+                    found.append(Found(source.name, path, source, finder, storage))
+            except OSError as error:
+                unlisted.append((finder, error))
+        return found, unlisted
 
     @cached_property
     def sources(self) -> Mapping[str, Source]:
@@ -126,6 +161,29 @@ class Project:
         for each in self.found:
             first.setdefault(each.name, each.source)
         return first
+
+    @cached_property
+    def looks(self) -> Mapping[str, Look]:
+        """What the file system says of each source that is a file on this machine, by name."""
+        return {name: look(source.file) for name, source in self.sources.items() if source.file is not None}
+
+    @cached_property
+    def changed(self) -> frozenset[str]:
+        """The sources that are not known to be as the last collect saw them."""
+        from django_asyncstatic.collecting.sources import signature_of
+
+        records, looks = self.records, self.looks
+        unchanged = {
+            name
+            for name, (found, *_) in looks.items()
+            if found is not None and name in records and records[name].signature == signature_of(found)
+        }
+        return frozenset(self.sources.keys() - unchanged)
+
+    @cached_property
+    def listing(self) -> Listing:
+        """What lies in ``STATIC_ROOT``. Nothing, where that is no directory."""
+        return list_static_root(self)
 
     @cached_property
     def order(self) -> Order | None:

@@ -1,0 +1,315 @@
+"""What should not be public, by name and by content: in the sources, in what is served today, at the site's root.
+
+What is secret, and how it is told from what only looks like it, is in :mod:`.credentials`. What came with an installed
+package is public already, so of that only secrets are told.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from itertools import islice
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from django_asyncstatic import conf
+from django_asyncstatic.collecting.compression import LARGEST
+from django_asyncstatic.diagnosing.access import is_installed
+from django_asyncstatic.diagnosing.credentials import (
+    CLOSED,
+    LONGEST,
+    find_secrets,
+    is_suspicious,
+)
+from django_asyncstatic.diagnosing.findings import Finding, Place, check, enumerate_names, printable
+from django_asyncstatic.diagnosing.kinds import VERSION_CONTROL, Kind, kind_of, kind_of_folder
+from django_asyncstatic.diagnosing.listing import list_root
+from django_asyncstatic.diagnosing.project import Project
+from django_asyncstatic.diagnosing.sourcemaps import SourceMap, inline_map, read_map
+from django_asyncstatic.media_types import is_compressible, media_type
+from django_asyncstatic.serving.mounts import is_hidden
+
+#: Files that are read although they are as the last collect saw them, or lie where it does not look: those that
+#: changed last. 300 take 30 ms.
+LATEST = 300
+
+#: Bytes of such a file, at most.
+QUICKLY_READ = 1 << 20
+
+#: Findings of a kind before the rest is only counted.
+LISTED = 10
+
+
+class Where(Enum):
+    """Where a file lies, as what comes of it."""
+
+    SOURCE = "collectstatic publishes it"
+    KEPT = "an earlier release is still served with it"
+    STRAY = "it lies in STATIC_ROOT: this app does not serve it, a web server that serves the directory does"
+    SERVED = "it lies in STATIC_ROOT, and is served"
+    ROOT = "it lies in ASYNCSTATIC_ROOT, and is served"
+
+    @property
+    def hidden(self) -> str:
+        """The same for a name that this app hides."""
+        place = "ASYNCSTATIC_ROOT" if self is Where.ROOT else "STATIC_ROOT"
+        return f"it is in {place}, or will be: this app hides dotfiles, other web servers do not"
+
+
+class Exposed(NamedTuple):
+    """A file that is public, or will be; ``mtime`` is ``None`` where nobody has asked for it.
+
+    ``base`` is the last component of its name. ``is_own``: it did not come with a package. ``is_changed``: no collect
+    has seen it as it is.
+    """
+
+    name: str
+    base: str
+    file: str
+    where: Where
+    size: int = 0
+    mtime: float | None = None
+    is_own: bool = True
+    is_changed: bool = False
+
+
+def exposed_files(project: Project) -> Iterator[Exposed]:
+    """Everything that is public, or will be with the next collect."""
+    sources, changed = project.sources, project.changed
+    for name, (found, *_) in project.looks.items():
+        if found is not None and stat.S_ISREG(found.st_mode):
+            source = sources[name]
+            yield Exposed(
+                name,
+                name.rpartition("/")[2],
+                source.file or "",
+                Where.SOURCE,
+                found.st_size,
+                found.st_mtime,
+                not is_installed(source),
+                name in changed,
+            )
+    root = project.place.root
+    if root is not None:
+        yield from _kept(project, root)
+        where = Where.SERVED if project.index is None else Where.STRAY
+        yield from _strays(root, project.listing.strays, where)
+    own_root = conf.setting("ASYNCSTATIC_ROOT")
+    if own_root is not None and os.path.isdir(own_root):
+        yield from _strays(Path(own_root), list_root(Path(own_root)).strays, Where.ROOT)
+
+
+def _kept(project: Project, root: Path) -> Iterator[Exposed]:
+    """What the index has of earlier releases, under its plain names."""
+    if project.index is None:
+        return
+    current = {*project.sources, *(record.published for record in project.records.values())}
+    for path in project.index:
+        if path not in current and not _HASHED.search(path):
+            yield Exposed(path, path.rpartition("/")[2], f"{root}/{path}", Where.KEPT)
+
+
+#: As Django makes hashed names; the plain one stands in the index beside it.
+_HASHED = re.compile(r"\.[0-9a-f]{12}(?:\.[^./]*)?$")
+
+
+def _strays(root: Path, found: Mapping[str, os.stat_result], where: Where) -> Iterator[Exposed]:
+    for name, each in found.items():
+        if stat.S_ISREG(each.st_mode):
+            yield Exposed(name, name.rpartition("/")[2], f"{root}/{name}", where, each.st_size, each.st_mtime)
+
+
+# --- by content ----------------------------------------------------------------------------------------------
+
+
+def _contents(files: Sequence[Exposed], *, everything: bool) -> Iterator[Finding]:
+    own_secrets = conf.secret_keys()
+    maps: list[tuple[Exposed, SourceMap, bool]] = []
+    unread: list[Exposed] = []
+    for each in _worth_reading(files, everything=everything):
+        if CLOSED.fullmatch(each.base.lower()):
+            yield _secret(each, "a dump of a database", None, None)
+            continue
+        try:
+            for kind, line, column in _look_into(each, own_secrets, maps):
+                yield _secret(each, kind, line, column)
+        except OSError:
+            if each.where is not Where.SOURCE:  # that of a source is a finding of the family "files"
+                unread.append(each)
+    yield from _map_findings(maps)
+    if unread:
+        yield Finding(
+            "asyncstatic.I077",
+            f"Not looked into, since this user may not read them: {enumerate_names([each.name for each in unread])}.",
+            "Run checkstatic as the user who collects.",
+            Place.of(unread[0].file),
+        )
+
+
+def _worth_reading(files: Sequence[Exposed], *, everything: bool) -> Iterator[Exposed]:
+    """What is to be looked into: everything, or what may have changed, what has a telling name, and the latest rest."""
+    rest = []
+    for each in files:
+        if is_suspicious(each.base):
+            yield each
+        elif everything or each.is_changed:
+            if _may_be_text(each.base):
+                yield each
+        elif each.is_own and each.mtime is not None and each.size <= QUICKLY_READ:
+            rest.append(each)
+    rest.sort(key=attrgetter("mtime"), reverse=True)
+    yield from islice((each for each in rest if _may_be_text(each.base)), LATEST)
+
+
+def _may_be_text(base: str) -> bool:
+    """Pictures, fonts and films have nothing to be found in them."""
+    return is_compressible(media_type(base))
+
+
+def _look_into(
+    each: Exposed, own_secrets: tuple[bytes, ...], maps: list[tuple[Exposed, SourceMap, bool]]
+) -> Iterator[tuple[str, int | None, int | None]]:
+    """The kinds of secrets in a file, with line and column; its source map goes to ``maps``."""
+    with open(each.file, "rb") as file:
+        data = file.read(LARGEST)
+        for kind, start in find_secrets(data, each.base, own_secrets):
+            yield kind, data.count(b"\n", 0, start) + 1, start - data.rfind(b"\n", 0, start)
+        if len(data) < LARGEST:
+            if each.is_own and (found := _source_map(each, data)) is not None:
+                maps.append((each, *found))
+            return
+        # What is larger is read in pieces; a place in it would have to be counted for.
+        seen = set()
+        while more := file.read(LARGEST):
+            data = data[-LONGEST:] + more
+            for kind, _ in find_secrets(data, each.base, own_secrets, is_start=False):
+                if kind not in seen:
+                    seen.add(kind)
+                    yield kind, None, None
+
+
+def _source_map(each: Exposed, data: bytes) -> tuple[SourceMap, bool] | None:
+    """The source map that a file is, or that is in it, and whether it is the latter."""
+    if each.name.endswith(".map"):
+        found = read_map(data)
+        return None if found is None else (found, False)
+    if each.name.endswith((".js", ".mjs", ".css")) and (inner := inline_map(data)) is not None:
+        return read_map(inner) or SourceMap((), 0), True
+    return None
+
+
+def _secret(each: Exposed, kind: str, line: int | None, column: int | None) -> Finding:
+    where = each.where.hidden if _is_hidden(each.name) else each.where.value
+    return Finding(
+        "asyncstatic.E034",
+        f"{printable(each.name)} holds {kind}: {where}.",
+        "Take it out. If this was deployed it has been public: revoke it, and make a new one.",
+        Place.of(each.file, line, column),
+        subject=f"{kind} in {each.name}",
+    )
+
+
+def _map_findings(maps: Sequence[tuple[Exposed, SourceMap, bool]]) -> Iterator[Finding]:
+    telling = [(each, found) for each, found, _ in maps if found.machine_files]
+    for each, found in telling[:LISTED]:
+        yield Finding(
+            "asyncstatic.W035",
+            f"{printable(each.name)} tells visitors where files are on the machine that built it:"
+            f" {enumerate_names(found.machine_files)}.",
+            "Let the bundler write relative paths, or leave source maps out of what is collected.",
+            Place.of(each.file),
+            subject=each.name,
+        )
+    groups = [
+        (
+            "asyncstatic.W035",
+            [each for each, _ in telling[LISTED:]],
+            "More source maps tell visitors where files are on the machine that built them",
+            "Let the bundler write relative paths, or leave source maps out of what is collected.",
+            "more",
+        ),
+        (
+            "asyncstatic.W035",
+            [each for each, _, is_inline in maps if is_inline],
+            "Source maps stand in the files themselves, and every visitor loads them",
+            "Build for production: with source maps in files of their own, or without.",
+            "inline",
+        ),
+        (
+            "asyncstatic.I075",
+            [each for each, found, is_inline in maps if found.embedded and not is_inline],
+            "Source maps have the sources in them, comments included",
+            "If they are not to be public, build without sourcesContent, or leave source maps out.",
+            "embedded",
+        ),
+    ]
+    for finding_id, files, what, hint, subject in groups:
+        if files:
+            names = enumerate_names([each.name for each in files])
+            yield Finding(finding_id, f"{what}: {names}.", hint, Place.of(files[0].file), subject=subject)
+
+
+# --- by name -------------------------------------------------------------------------------------------------
+
+
+def _kinds(files: Sequence[Exposed], folders: Sequence[Exposed]) -> Iterator[Finding]:
+    """A finding for each kind of files, and each place where they lie."""
+    groups: dict[tuple[Kind, Where], list[Exposed]] = defaultdict(list)
+    in_folder: dict[str, Kind | None] = {}
+    films = {each.name.rpartition("/")[0] for each in files if each.base.endswith(".m3u8")}
+    for each in files:
+        if not each.is_own:
+            continue
+        folder = each.name[: -len(each.base) - 1]
+        if folder not in in_folder:
+            in_folder[folder] = kind_of_folder(folder)
+        kind = in_folder[folder] or kind_of(each.base)
+        # HLS calls the parts of a film ".ts", as TypeScript calls its files.
+        if kind is not None and not (folder in films and each.base.endswith(".ts")):
+            groups[kind, each.where].append(each)
+    for each in folders:
+        groups[VERSION_CONTROL, each.where].append(each)
+    for (kind, where), found in groups.items():
+        shown = [each for each in found if kind is VERSION_CONTROL or not _is_hidden(each.name)]
+        if shown:
+            first = min(shown)
+            names = enumerate_names(sorted(each.name for each in shown))
+            how = where.hidden if _is_hidden(first.name) else where.value
+            subject = f"{kind.what}, {where.name}"
+            yield Finding(kind.id, f"{kind.what}: {names}; {how}.", kind.hint, Place.of(first.file), subject=subject)
+
+
+def _is_hidden(name: str) -> bool:
+    return not conf.setting("ASYNCSTATIC_DOTFILES") and is_hidden(name)
+
+
+# --- the check -----------------------------------------------------------------------------------------------
+
+
+@check(
+    "leaks",
+    E034="a key, a password, a database or another secret is public",
+    W035="source maps that name files of a machine, or that every visitor loads",
+    W036="source code, configuration or version control that is public",
+    I074="files for developers that are public",
+    I075="source maps with the sources in them",
+    I077="files that could not be looked into",
+)
+def check_leaks(project: Project) -> Iterator[Finding]:
+    """E034, W035, W036, I074, I075, I077: what should not be public, by content and by name."""
+    files = list(exposed_files(project))
+    yield from _contents(files, everything=project.deep)
+    yield from _kinds(files, list(_version_control(project)))
+
+
+def _version_control(project: Project) -> Iterator[Exposed]:
+    """Directories in STATIC_ROOT that no finder has, by name: nobody looks into them."""
+    for name in project.listing.folders:
+        base = name.rpartition("/")[2]
+        if base.lower() in VERSION_CONTROL.folders:
+            yield Exposed(name, base, f"{project.place.root}/{name}", Where.STRAY)
