@@ -52,7 +52,8 @@ def test_a_right_project_has_no_finding(project: SmallProject, collects: bool, d
 @pytest.mark.usefixtures("static_root")
 @pytest.mark.parametrize("deep", [False, True], ids=["fast", "deep"])
 def test_the_admin_and_other_packages_have_no_finding(deep: bool) -> None:
-    assert run_checks(["files"], deep=deep) == []
+    # The tests' own files have names that are odd on purpose.
+    assert [each for each in run_checks(["files"], deep=deep) if "site/names/" not in each.message] == []
 
 
 # --- which file -----------------------------------------------------------------------------------------------

@@ -67,12 +67,16 @@ def one(root: Path, pattern: str) -> Path:
 
 @pytest.mark.usefixtures("static_root")
 def test_a_right_project_has_no_finding() -> None:
-    assert run_all() == (0, "", "checkstatic found 0 errors, 0 warnings, 0 remarks.\n")
-    assert json.loads(run(format="json")[1]) == {
+    assert run_all(ignore=ODD) == (0, "", "checkstatic found 0 errors, 0 warnings, 0 remarks.\n")
+    assert json.loads(run(format="json", ignore=ODD)[1]) == {
         "findings": [],
         "counts": {"info": 0, "warning": 0, "error": 0},
         "accepted": 0,
     }
+
+
+#: The tests' own files have names that are odd on purpose.
+ODD = ["W033", "W037"]
 
 
 def flip(file: Path) -> None:
@@ -292,7 +296,7 @@ def test_findings_come_as_text_and_as_json_with_status_1() -> None:
         assert status == 1
         assert text.index("asyncstatic.E020  tests.chains.UnmarkedAsync") < text.index("asyncstatic.W021")
         assert "chains.py:" in text
-        status, output = run(format="json")
+        status, output = run(format="json", ignore=ODD)
     report = json.loads(output)
     assert status == 1
     assert report["counts"] == {"info": 0, "warning": 1, "error": 1}
@@ -307,7 +311,7 @@ def test_findings_come_as_text_and_as_json_with_status_1() -> None:
 @pytest.mark.usefixtures("static_root")
 def test_json_stands_alone_whatever_a_constructor_prints(capsys: pytest.CaptureFixture[str]) -> None:
     with override_settings(MIDDLEWARE=chain(SECURITY, "Prints")):
-        call_command("checkstatic", format="json")
+        call_command("checkstatic", format="json", ignore=ODD)
     assert json.loads(capsys.readouterr().out)["findings"] == []
 
 
