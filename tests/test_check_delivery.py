@@ -306,6 +306,8 @@ PACKAGE_CSP = "csp.middleware.CSPMiddleware"
         ("https://cdn.test/s/", {"default-src": {"*.test"}}, set()),
         ("https://cdn.test/s/", {"default-src": ["*.other.test", "other.test"]}, {"default-src"}),
         ("https://cdn.test/s/", {"default-src": ["*"]}, set()),
+        ("https://cdn.test/s/", {"default-src": ["http://["]}, {"default-src"}),
+        ("https://cdn.test/s/", {"default-src": ["https://*:443"]}, set()),
         ("https://cdn.test/s/", {"default-src": ["https:"]}, set()),
         ("http://cdn.test/s/", {"default-src": ["https:"]}, {"default-src"}),
         ("https://www.example.test/s/", {"default-src": ["'self'"]}, set()),
@@ -870,6 +872,8 @@ def test_a_site_that_nobody_is_at_is_one_finding() -> None:
     assert "Connection refused" in finding.message
     (finding,) = found(url="https://no-such-host.invalid/")
     assert (finding.id, "cannot be resolved" in finding.message) == ("asyncstatic.E074", True)
+    (finding,) = found(url="https://.example.org/")
+    assert (finding.id, "cannot be asked" in finding.message) == ("asyncstatic.E074", True)
     with speaking(lambda connection: None) as url:
         (finding,) = found(url=url.replace("http:", "https:"))
     assert (finding.id, "TLS" in finding.message) == ("asyncstatic.E074", True)

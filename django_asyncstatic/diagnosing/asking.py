@@ -95,7 +95,7 @@ class Asker:
             raise Unanswered(f"needed more than {TOTAL_SECONDS:g} seconds for the requests so far")
         try:
             return self._ask(method, path, fields, limit, until, self._connection(seconds))
-        except (OSError, HTTPException, UnicodeError) as error:
+        except (OSError, HTTPException, ValueError) as error:  # ValueError: of a host that is no name, a field to send
             raise Unanswered(_sentence(error)) from error
 
     def _connection(self, seconds: float) -> HTTPConnection:
@@ -199,8 +199,10 @@ def _sentence(error: Exception) -> str:
             return "closed the connection in the middle of an answer"
         case BadStatusLine():
             return f"does not answer in HTTP: {shown(str(error))}"
-        case HTTPException() | UnicodeError():
-            return f"gave an answer that cannot be read: {type(error).__name__}: {shown(str(error))}"
+        case HTTPException() | ValueError():
+            return (
+                f"cannot be asked, or gave an answer that cannot be read: {type(error).__name__}: {shown(str(error))}"
+            )
         case _:
             return f"cannot be reached: {getattr(error, 'strerror', None) or error}"
 

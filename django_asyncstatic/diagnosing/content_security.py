@@ -86,5 +86,8 @@ def _may_allow(source: str, static: SplitResult, *, is_own: bool) -> bool:
         return source in ("http:", "https:") and static.scheme in ("", "https", source[:-1])
     if not static.hostname:  # a host's name may be the site's own
         return True
-    host = urlsplit(source if "://" in source else f"//{source}").netloc.rpartition("@")[2].partition(":")[0]
+    try:
+        host = urlsplit(source if "://" in source else f"//{source}").hostname or ""
+    except ValueError:  # no source expression; browsers ignore it
+        return False
     return static.hostname.endswith(host[1:]) if host.startswith("*.") else host in ("*", static.hostname)
