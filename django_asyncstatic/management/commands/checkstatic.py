@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from django_asyncstatic import conf
-from django_asyncstatic.collecting.atomic import write_atomically
+from django_asyncstatic.collecting.atomic import CollectError, write_atomically
 from django_asyncstatic.diagnosing.baseline import Baseline, Identity, UnusableBaseline, accept, identifier
 from django_asyncstatic.diagnosing.findings import FAMILIES, Finding, Level, Rule, all_rules, run_checks
 from django_asyncstatic.diagnosing.findings import Place as At
@@ -144,9 +144,10 @@ class Command(BaseCommand):
     def _write(self, file: Path, baseline: Baseline) -> None:
         try:
             write_atomically(file.absolute(), baseline.encode())
-        except OSError as error:
-            raise UnusableBaseline(f"The baseline {file} cannot be written: {error.strerror or error}.") from error
-        self._tell(f"{file}: {sum(baseline.accepted.values())} findings are accepted.")
+        except (OSError, CollectError) as error:
+            raise UnusableBaseline(f"The baseline {file} cannot be written: {error}") from error
+        number = sum(baseline.accepted.values())
+        self._tell(f"{file} accepts {number} finding{'' if number == 1 else 's'}.")
 
     def _collect(self, options: dict[str, Any]) -> None:
         self._tell("Running collectstatic --noinput, which mends what it can make again.")
@@ -192,7 +193,7 @@ class Command(BaseCommand):
             self.stdout.write(text.encode(errors="backslashreplace").decode())
         told = f"checkstatic found {summary(findings)}."
         if accepted:
-            told = f"{told[:-1]}; {accepted} more are accepted."
+            told = f"{told[:-1]}; {accepted} accepted."
         limit = FAIL_LEVELS[options["fail_level"]]
         if limit is not None and any(finding.level >= limit for finding in findings):
             raise CommandError(told, returncode=1)
