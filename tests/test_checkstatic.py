@@ -441,10 +441,11 @@ def test_places_are_relative_to_the_current_directory(orphaned: Path, monkeypatc
     assert finding.place.file == orphaned.name
 
 
-def test_a_site_that_is_asked_needs_an_address() -> None:
-    status, _, errors = run_all(url="example.org")
+@pytest.mark.parametrize("url", ["example.org", "ftp://example.org", "https://", "https://[::1"])
+def test_a_site_that_is_asked_needs_an_address(url: str) -> None:
+    status, _, errors = run_all(url=url)
     assert status == 2
-    assert "--url example.org is no address such as https://example.org" in errors
+    assert f"--url {url} is no address such as https://example.org" in errors
 
 
 def test_findings_as_annotations_name_files_as_the_checkout_does(

@@ -219,7 +219,7 @@ def test_a_collect_that_was_killed_is_found_and_its_leftovers_are_not_orphans(co
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        ({"levels": {"gzip": 9, "br": 1, "zstd": 1}}, "The gzip representations are of zlib"),
+        ({"levels": {"gzip": 9, "br": 1, "zstd": 1}}, "The gzip representations were made by zlib"),
         ({"codings": ["br", "zstd"]}, "a collect would now leave them out"),
     ],
     ids=["level", "coding"],

@@ -11,10 +11,10 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from hashlib import file_digest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -141,15 +141,17 @@ def check_unfinished(project: Project) -> Iterator[Finding]:
         makers = project.order.compression.describe()
     except ImportError:  # the collect tells which library is missing
         return
-    recorded = project.index.header.get("codecs")
-    made_by = recorded if isinstance(recorded, dict) else {}
-    for token in CODINGS:
+    made_by: Any = project.index.header.get("codecs")
+    for token in CODINGS if isinstance(made_by, dict) else ():
         then, now = made_by.get(token), makers.get(token)
         if then != now:
+            is_so = (
+                f"The {token} representations were made by {then}" if then else f"There is no {token} representation"
+            )
+            will_be = f"make them by {now}" if now else "leave them out"
             yield Finding(
                 "asyncstatic.I008",
-                f"The {token} representations are of {then or 'no collect'}; a collect would now "
-                + (f"make them by {now}." if now else "leave them out."),
+                f"{is_so}; a collect would now {will_be}.",
                 "Other bytes may come of it, for which browsers ask once more. Run manage.py collectstatic where nobody"
                 " waits for it; to keep what there is, install the library of the last collect, or set its level.",
                 subject=token,
@@ -352,10 +354,26 @@ def check_sources(project: Project) -> Iterator[Finding]:
             continue
         if is_changed:
             yield _stale(name, "was changed since the last collect", source)
-    if not _sources_are_here():
+    yield from _without_source(sorted({*records, *collected.current()} - project.sources.keys()))
+
+
+def _without_source(names: Sequence[str]) -> Iterator[Finding]:
+    """Names that no finder has, even with ``collectstatic --no-default-ignore``.
+
+    None where a directory of STATICFILES_DIRS is not on this machine: what serves may lack what a build had.
+    """
+    from django.contrib.staticfiles.finders import get_finders
+
+    finders = list(get_finders()) if names else []
+    if not all(os.path.isdir(root) for finder in finders for _, root in getattr(finder, "locations", ())):
         return
-    for name in sorted({*records, *collected.current()} - project.sources.keys()):
-        if not _is_found(name):
+    found = {
+        "/".join(filter(None, (getattr(storage, "prefix", None), path.replace(os.sep, "/"))))
+        for finder in finders
+        for path, storage in finder.list([])
+    }
+    for name in names:
+        if name not in found:
             yield _stale(name, "was collected, and there is no source of it any more", None)
 
 
@@ -390,23 +408,6 @@ def _is_left_out(project: Project, name: str) -> bool:
     patterns = project.state.outcome.get("left_out", ())
     # As django.contrib.staticfiles.utils.get_files: each folder and the file by their names, the file by its path too.
     return any(fnmatch.fnmatchcase(part, pattern) for pattern in patterns for part in (*name.split("/"), name))
-
-
-def _sources_are_here() -> bool:
-    """Whether every directory of STATICFILES_DIRS is on this machine: what serves may lack what a build had."""
-    from django.contrib.staticfiles.finders import get_finders
-
-    return all(os.path.isdir(root) for finder in get_finders() for _, root in getattr(finder, "locations", ()))
-
-
-def _is_found(name: str) -> bool:
-    """Whether a finder has the name although it does not list it: ``collectstatic --no-default-ignore`` took it."""
-    from django.contrib.staticfiles.finders import find
-
-    try:
-        return find(name) is not None
-    except (OSError, ValueError):
-        return False
 
 
 def _stale(name: str, what: str, source: Source | None) -> Finding:
