@@ -108,7 +108,7 @@ class OnDisk(NamedTuple):
 def walk(root: Path, verified: int) -> OnDisk:
     """The files below a root; one that was written since ``verified`` is touched, by the rule of collecting's ``Disk``.
 
-    In one loop: with 50,000 files it is half of what a run takes.
+    In one loop: with 50,000 files it takes a fifth of a run.
     """
     sizes: dict[str, int] = {}
     touched = set()
