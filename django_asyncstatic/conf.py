@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import STATICFILES_STORAGE_ALIAS, settings
+from django.conf import ENVIRONMENT_VARIABLE, STATICFILES_STORAGE_ALIAS, settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
@@ -210,8 +211,7 @@ def silenced_checks() -> frozenset[str]:
 
 def settings_file() -> str | None:
     """The file of the project's settings, if it is one that can be named."""
-    module = sys.modules.get(getattr(settings, "SETTINGS_MODULE", None) or "")
-    return getattr(module, "__file__", None)
+    return getattr(sys.modules.get(os.environ.get(ENVIRONMENT_VARIABLE, "")), "__file__", None)
 
 
 def validate() -> None:

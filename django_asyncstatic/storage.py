@@ -106,7 +106,7 @@ class _IndexingMixin(StaticFilesStorage):
             read_beside_manifest=self.read_beside_manifest,
             write_beside_manifest=self.write_beside_manifest,
             private=self.reserved_names | frozenset(spared),
-            removes_orphans=orphans,
+            orphans=orphans,
             dry_run=dry_run,
         )
 

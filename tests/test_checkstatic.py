@@ -355,3 +355,208 @@ def test_a_check_that_crashes_is_a_finding_and_does_not_stop_the_others(monkeypa
         results = found("drift")
     assert [found_id for found_id, _ in results] == ["W099", "E014"]
     assert "ZeroDivisionError: of course" in results[0][1]
+
+
+# --- the options ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def orphaned(own_root: Path) -> Path:
+    """A root with one warning."""
+    (own_root / "stray.js").write_text("x")
+    return own_root
+
+
+@pytest.mark.usefixtures("static_root")
+@pytest.mark.parametrize(
+    ("names", "level", "status"),
+    [
+        (["UnmarkedAsync"], "never", 0),
+        (["UnmarkedAsync"], "error", 1),
+        (["ApiLogger"], "error", 0),
+        (["ApiLogger"], "warning", 1),
+        (["ApiLogger"], "info", 1),
+        ([], "info", 0),
+    ],
+)
+def test_the_exit_status_is_1_from_a_level_on(names: list[str], level: str, status: int) -> None:
+    with override_settings(MIDDLEWARE=chain(*names)):
+        assert run(tag=["chain"], fail_level=level)[0] == status
+
+
+@pytest.mark.usefixtures("orphaned")
+@pytest.mark.parametrize("given", ["W045", "w045", "asyncstatic.W045"])
+def test_an_id_can_be_ignored(given: str) -> None:
+    assert run(tag=["drift"])[0] == 1
+    assert run(tag=["drift"], ignore=[given]) == (0, "")
+
+
+@pytest.mark.usefixtures("orphaned")
+def test_what_djangos_checks_silence_is_silent() -> None:
+    with override_settings(SILENCED_SYSTEM_CHECKS=["asyncstatic.W045", "urls.W002"]):
+        assert run(tag=["drift"]) == (0, "")
+        assert run_checks(["drift"]) == []
+
+
+def test_an_id_that_does_not_exist_is_an_error_that_names_the_nearest() -> None:
+    status, output, errors = run_all(ignore=["E0O5"])
+    assert (status, output) == (2, "")
+    assert "--ignore E0O5: there is no such finding. Did you mean asyncstatic.E005?" in errors
+    assert "--list" in errors
+
+
+def test_a_check_all_of_whose_findings_are_ignored_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crashes(project: Project) -> list[Finding]:
+        raise ZeroDivisionError
+
+    mine = findings.Check("drift", crashes, {"asyncstatic.W997": "nothing"})
+    monkeypatch.setattr(findings, "_checks", [mine, *findings.all_checks()])
+    assert "asyncstatic.W099" in {each.id for each in run_checks(["drift"])}
+    assert "asyncstatic.W099" not in {each.id for each in run_checks(["drift"], ignored=["asyncstatic.W997"])}
+
+
+def test_a_check_that_exits_is_a_finding_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exits(project: Project) -> list[Finding]:
+        raise SystemExit(3)
+
+    monkeypatch.setattr(findings, "_checks", [findings.Check("chain", exits, {})])
+    assert [each.id for each in run_checks(["chain"])] == ["asyncstatic.W099"]
+
+
+def test_the_list_has_every_id_and_looks_at_nothing() -> None:
+    with override_settings(STORAGES={}, STATIC_URL=None):
+        status, output = run(list=True)
+    lines = [line.split(maxsplit=3) for line in output.splitlines()]
+    assert status == 0
+    assert [line[0] for line in lines] == list(findings.all_rules())
+    assert ["asyncstatic.E005", "error", "drift", "the index and the manifest are of different collects"] in lines
+
+
+def test_every_finding_has_one_family_and_one_title() -> None:
+    titles = [(rule_id, each.tag, title) for each in findings.all_checks() for rule_id, title in each.titles.items()]
+    assert len({rule_id for rule_id, _, _ in titles}) == len(set(titles)) == len(titles)
+    assert {tag for _, tag, _ in titles} <= set(findings.FAMILIES)
+
+
+def test_places_are_relative_to_the_current_directory(orphaned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(orphaned.parent)
+    (finding,) = run_checks(["drift"])
+    assert finding.place is not None
+    assert finding.place.file == orphaned.name
+
+
+@pytest.mark.parametrize("url", ["example.org", "ftp://example.org", "https://", "https://[::1"])
+def test_a_site_that_is_asked_needs_an_address(url: str) -> None:
+    status, _, errors = run_all(url=url)
+    assert status == 2
+    assert f"--url {url} is no address such as https://example.org" in errors
+
+
+def test_findings_as_annotations_name_files_as_the_checkout_does(
+    orphaned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(orphaned)
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(orphaned.parent))
+    status, output = run(tag=["drift"], format="github")
+    assert status == 1
+    assert output.startswith("::warning file=root,title=asyncstatic.W045%3A files in STATIC_ROOT")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(orphaned / "elsewhere"))
+    assert f"::warning file={orphaned}," in run(tag=["drift"], format="github")[1]
+
+
+@pytest.mark.usefixtures("static_root")
+def test_sarif_stands_alone_and_has_a_place_for_what_is_in_no_file() -> None:
+    with override_settings(STATIC_ROOT=None):
+        status, output, errors = run_all(tag=["drift"], format="sarif")
+    (result,) = json.loads(output)["runs"][0]["results"]
+    assert (status, result["ruleId"]) == (1, "asyncstatic.E014")
+    location = result["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert location == {"uri": "tests/settings.py", "uriBaseId": "SRCROOT"}
+    assert "checkstatic found 1 error" in errors
+
+
+@pytest.mark.usefixtures("static_root")
+def test_more_words_show_all_and_none_shows_findings_only(own_root: Path) -> None:
+    for file in sorted((own_root / "admin/img").glob("*.*.svg"))[:12]:
+        file.unlink()
+    text = run(tag=["drift"])[1]
+    assert "(12 times)" in text
+    assert "and 2 more: --verbosity 2 shows them" in text
+    assert "more: --verbosity" not in run(tag=["drift"], verbosity=2)[1]
+    status, _, errors = run_all(tag=["chain"], verbosity=0)
+    assert (status, errors) == (0, "")
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.usefixtures("static_root")
+def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    from django_asyncstatic.management.commands import checkstatic
+
+    monkeypatch.setattr(checkstatic, "DELAY", 0)
+    shown = []
+    for stream in (Terminal(), StringIO()):
+        monkeypatch.setattr("sys.stderr", stream)
+        call_command("checkstatic", tag=["drift"], stdout=StringIO(), stderr=stream, no_color=True)
+        shown.append(stream.getvalue())
+    assert " collected files" in shown[0]
+    assert shown[1] == "checkstatic found 0 errors, 0 warnings, 0 remarks.\n"
+
+
+# --- the baseline ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_accepted_is_told_again_when_there_is_more_of_it(orphaned: Path, tmp_path: Path) -> None:
+    baseline = tmp_path / "baseline.json"
+    options = {"tag": ["drift", "chain"], "baseline": baseline}
+    status, _, errors = run_all(**options, update_baseline=True)
+    assert status == 0
+    assert f"{baseline} accepts 1 finding." in errors
+    assert str(tmp_path) not in baseline.read_text()
+    status, output, errors = run_all(**options)
+    assert (status, output) == (0, "")
+    assert errors == "checkstatic found 0 errors, 0 warnings, 0 remarks; 1 accepted.\n"
+    assert json.loads(run(**options, format="json")[1])["accepted"] == 1
+    with override_settings(MIDDLEWARE=chain("ApiLogger")):
+        status, output = run(**options)
+    assert (status, "asyncstatic.W021" in output, "asyncstatic.W045" in output) == (1, True, False)
+
+
+def test_what_is_accepted_and_gone_is_a_remark_until_the_next_update(orphaned: Path, tmp_path: Path) -> None:
+    baseline = tmp_path / "baseline.json"
+    run(tag=["drift"], baseline=baseline, update_baseline=True)
+    (orphaned / "stray.js").unlink()
+    status, output = run(tag=["drift"], baseline=baseline)
+    assert status == 0
+    assert output.startswith("asyncstatic.I098  asyncstatic.W045 in .")
+    assert run(tag=["chain"], baseline=baseline) == (0, "")
+    assert run(tag=["drift"], ignore=["W045"], baseline=baseline) == (0, "")
+    assert run(tag=["drift"], ignore=["I098"], baseline=baseline) == (0, "")
+    run(tag=["drift"], baseline=baseline, update_baseline=True)
+    assert json.loads(baseline.read_bytes())["accepted"] == []
+    assert run(tag=["drift"], baseline=baseline) == (0, "")
+
+
+def test_what_only_a_deep_look_finds_is_not_gone_for_a_fast_one(orphaned: Path, tmp_path: Path) -> None:
+    baseline = tmp_path / "baseline.json"
+    run(tag=["drift"], deep=True, baseline=baseline, update_baseline=True)
+    (orphaned / "stray.js").unlink()
+    assert run(tag=["drift"], baseline=baseline) == (0, "")
+    assert "asyncstatic.I098" in run(tag=["drift"], deep=True, baseline=baseline)[1]
+
+
+def test_a_baseline_that_cannot_be_used_is_status_2(tmp_path: Path) -> None:
+    baseline = tmp_path / "baseline.json"
+    status, _, errors = run_all(baseline=baseline)
+    assert (status, f"There is no baseline {baseline}" in errors) == (2, True)
+    baseline.write_text("{")
+    assert run(baseline=baseline)[0] == 2
+    status, _, errors = run_all(update_baseline=True)
+    assert (status, "--update-baseline needs --baseline FILE" in errors) == (2, True)
+    baseline.unlink()
+    baseline.mkdir()
+    status, _, errors = run_all(tag=["drift"], baseline=baseline, update_baseline=True)
+    assert (status, "cannot be written" in errors) == (2, True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from django_asyncstatic.codings import CODINGS
@@ -38,12 +37,12 @@ def clean(
     read_beside_manifest: Callable[[str], bytes | None],
     write_beside_manifest: Callable[[str, bytes], None],
     private: frozenset[str],
-    removes_orphans: bool = False,
+    orphans: bool = False,
     dry_run: bool = False,
 ) -> Cleaning:
     """Remove the releases that ``retention`` does not keep: out of the index first, then their files.
 
-    ``removes_orphans`` means files that the index does not know too, but for the ``private`` ones. Raises
+    ``orphans`` means files that the index does not know too, but for the ``private`` ones. Raises
     :class:`CollectError` where there is no index to tell what belongs to whom.
     """
     root = destination.root
@@ -66,9 +65,9 @@ def clean(
         used = {file for resource in stay for file in _files(resource)}
         unused = {file for resource in go for file in _files(resource)} - used
         result.files = [(name, size) for name in sorted(unused) if (size := _size(destination, name)) is not None]
-        if removes_orphans:
+        if orphans:
             known = used | unused | private
-            result.orphans = sorted(orphans(root, known))
+            result.orphans = list(_orphans(destination, known))
         if dry_run:
             return result
         if result.releases:
@@ -122,27 +121,14 @@ def files_of(path: str, file: str, codings: Iterable[str]) -> Iterator[str]:
             yield path + CODINGS[token].suffix
 
 
-def orphans(root: Path, known: Container[str]) -> Iterator[tuple[str, int]]:
-    """The files below a root that are not ``known``, with their sizes; not what a collect remembers."""
-    folders = [""]
-    while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(f"{root}/{folder}") as listed:
-                entries = list(listed)
-        except OSError:
-            continue
-        is_private = folder == f"{PRIVATE_DIRECTORY}/"
-        for entry in entries:
-            name = folder + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(f"{name}/")
-            elif name not in known and not (is_private and not name.endswith(UNFINISHED)):
-                try:
-                    if not entry.is_dir():  # nor a link to one
-                        yield name, entry.stat(follow_symlinks=False).st_size
-                except OSError:
-                    continue
+def _orphans(destination: Destination, known: set[str]) -> Iterator[tuple[str, int]]:
+    for folder, _, files in os.walk(destination.root):
+        inner = os.path.relpath(folder, destination.root).replace(os.sep, "/")
+        for file in sorted(files):
+            name = file if inner == "." else f"{inner}/{file}"
+            is_bookkeeping = inner == PRIVATE_DIRECTORY and not file.endswith(UNFINISHED)
+            if name not in known and not is_bookkeeping and (size := _size(destination, name)) is not None:
+                yield name, size
 
 
 def _size(destination: Destination, name: str) -> int | None:

@@ -131,7 +131,7 @@ def identifier(*directories: str | os.PathLike[str]) -> Callable[[Finding], Iden
 
 def _portable(file: str, roots: Sequence[str]) -> str:
     path = os.path.abspath(file)
-    root = next((root for root in roots if path.startswith(root + os.sep)), os.path.dirname(path))
+    root = next((root for root in roots if f"{path}{os.sep}".startswith(root + os.sep)), os.path.dirname(path))
     return os.path.relpath(path, root).replace(os.sep, "/")
 
 

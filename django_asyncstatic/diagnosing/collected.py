@@ -1,8 +1,14 @@
-"""What an index says, read once for all checks: an index made for serving parses a line when it is asked for."""
+"""What an index says, and what lies on the disk, each read once for all checks.
+
+An index made for serving parses a line when it is asked for; here all of them are wanted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
 from typing import NamedTuple
 
 from django_asyncstatic.codings import CODINGS
@@ -86,3 +92,40 @@ def read_lines(index: StaticIndex) -> Collected:
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidIndex(f"The index has a damaged line for {path!r}: run collectstatic again.") from error
     return Collected(aliases, resources)
+
+
+class OnDisk(NamedTuple):
+    """The files below a root by name, with their sizes in bytes, and those that are not known to be as they were."""
+
+    sizes: Mapping[str, int]
+    touched: AbstractSet[str]
+
+    def has(self, file: str, size: int) -> bool:
+        """Whether a file is as the last collect found it. Where it is not, what it holds has to be read."""
+        return self.sizes.get(file) == size and file not in self.touched
+
+
+def walk(root: Path, verified: int) -> OnDisk:
+    """The files below a root; one that was written since ``verified`` is touched, by the rule of collecting's ``Disk``.
+
+    In one loop: with 50,000 files it takes a fifth of a run.
+    """
+    sizes: dict[str, int] = {}
+    touched = set()
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(f"{root}/{folder}") as entries:
+                for entry in entries:
+                    name = folder + entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(f"{name}/")
+                        continue
+                    found = entry.stat(follow_symlinks=False)
+                    sizes[name] = found.st_size
+                    if found.st_mtime_ns >= verified or found.st_ctime_ns >= verified or entry.is_symlink():
+                        touched.add(name)
+        except OSError:  # what should be there and was not seen is looked at by itself
+            continue
+    return OnDisk(sizes, touched)

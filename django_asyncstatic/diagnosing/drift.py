@@ -11,10 +11,10 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from hashlib import file_digest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -29,7 +29,7 @@ from django_asyncstatic.live import ScannedIndex
 from django_asyncstatic.sources import Place
 
 if TYPE_CHECKING:
-    from django_asyncstatic.collecting.finished import Disk, Record
+    from django_asyncstatic.collecting.finished import Record
     from django_asyncstatic.collecting.sources import Source
 
 COLLECT = "Run manage.py collectstatic."
@@ -141,15 +141,17 @@ def check_unfinished(project: Project) -> Iterator[Finding]:
         makers = project.order.compression.describe()
     except ImportError:  # the collect tells which library is missing
         return
-    recorded = project.index.header.get("codecs")
-    made_by = recorded if isinstance(recorded, dict) else {}
-    for token in CODINGS:
+    made_by: Any = project.index.header.get("codecs")
+    for token in CODINGS if isinstance(made_by, dict) else ():
         then, now = made_by.get(token), makers.get(token)
         if then != now:
+            is_so = (
+                f"The {token} representations were made by {then}" if then else f"There is no {token} representation"
+            )
+            will_be = f"make them by {now}" if now else "leave them out"
             yield Finding(
                 "asyncstatic.I008",
-                f"The {token} representations are of {then or 'no collect'}; a collect would now "
-                + (f"make them by {now}." if now else "leave them out."),
+                f"{is_so}; a collect would now {will_be}.",
                 "Other bytes may come of it, for which browsers ask once more. Run manage.py collectstatic where nobody"
                 " waits for it; to keep what there is, install the library of the last collect, or set its level.",
                 subject=token,
@@ -179,28 +181,36 @@ def check_files(project: Project) -> Iterator[Finding]:
     root, collected = project.place.root, project.collected
     if project.index is None or root is None:
         return
-    disk = _disk(project, root)
     by_file = {stored.file: stored for stored in collected.resources.values()}  # names may share one
+    wrong = set()
     for stored in project.progress(list(by_file.values()), "collected files"):
-        if project.deep:
-            yield from _read_all(root, stored)
-        else:
-            for token, file, size, digest in stored.parts():
-                if not disk.has(file, size, digest, was_right=True) and (fault := _fault(root, file, size, digest)):
-                    yield _wrong(root, file, token, fault)
+        for file, token, fault in _read_all(root, stored) if project.deep else _look_at(project, root, stored):
+            wrong.add(file)
+            yield Finding(
+                "asyncstatic.E002" if token is None else "asyncstatic.E003",
+                f"{file} {fault}.",
+                COLLECT_AGAIN,
+                At(str(root / file)),
+                subject=file,
+                is_mended_by_collecting=True,
+            )
     if project.deep:
-        yield from _check_names(project, root)
+        yield from _check_names(project, root, wrong)
 
 
-def _disk(project: Project, root: Path) -> Disk:
-    """What knows which files are right; all are read where nobody has written down since when."""
-    from django_asyncstatic.collecting.finished import Disk
-
-    return Disk(root, project.state.verified if project.is_remembered and not project.deep else 0, dict)
+#: A file, its coding, and what is wrong with it.
+Fault = tuple[str, str | None, str]
 
 
-def _read_all(root: Path, stored: Stored) -> Iterator[Finding]:
-    """The faults of all representations; identity is in memory with one other, and not where it is the only one."""
+def _look_at(project: Project, root: Path, stored: Stored) -> Iterator[Fault]:
+    """What is wrong, where what the last collect found right is trusted as long as nobody has touched it."""
+    for token, file, size, digest in stored.parts():
+        if not project.on_disk.has(file, size) and (fault := _fault(root, file, size, digest)):
+            yield file, token, fault
+
+
+def _read_all(root: Path, stored: Stored) -> Iterator[Fault]:
+    """What is wrong with what is on the disk; identity is in memory with one other, and not where it is alone."""
     faults = {token: _fault(root, file, size, digest) for token, file, size, digest in stored.parts()}
     whole = (root / stored.file).read_bytes() if len(faults) > 1 and not faults[None] else None
     for token, file, _, _ in stored.parts():
@@ -212,7 +222,7 @@ def _read_all(root: Path, stored: Stored) -> Iterator[Finding]:
             except ValueError as error:
                 fault = f"cannot be decoded ({error})"
         if fault:
-            yield _wrong(root, file, token, fault)
+            yield file, token, fault
 
 
 def _fault(root: Path, file: str, size: int, digest: str) -> str:
@@ -230,31 +240,19 @@ def _fault(root: Path, file: str, size: int, digest: str) -> str:
     return ""
 
 
-def _wrong(root: Path, file: str, token: str | None, fault: str) -> Finding:
-    return Finding(
-        "asyncstatic.E002" if token is None else "asyncstatic.E003",
-        f"{file} {fault}.",
-        COLLECT_AGAIN,
-        At(str(root / file)),
-        subject=file,
-        is_mended_by_collecting=True,
-    )
-
-
-def _check_names(project: Project, root: Path) -> Iterator[Finding]:
+def _check_names(project: Project, root: Path, wrong: Container[str]) -> Iterator[Finding]:
     """E004, by Django's rules: the name of a file is of its bytes, but in a cycle of references, of the whole cycle."""
     order, collected = project.order, project.collected
     if order is None or order.hash_name is None or order.naming != "django":
         return
     for name, alias in collected.aliases.items():
         record, stored = project.records.get(name), collected.resources.get(alias.target)
-        if record is None or stored is None or record.content != stored.sha256 or _is_in_cycle(record):
+        if record is None or stored is None or stored.file in wrong:
             continue
-        try:
-            with open(root / stored.file, "rb") as opened:
-                expected = order.hash_name(name, opened)
-        except OSError:
-            continue  # it was told
+        if record.content != stored.sha256 or _is_in_cycle(record):
+            continue
+        with open(root / stored.file, "rb") as opened:
+            expected = order.hash_name(name, opened)
         if expected != alias.target:
             yield Finding(
                 "asyncstatic.E004",
@@ -277,12 +275,9 @@ def check_plain_files(project: Project) -> Iterator[Finding]:
     root = project.place.root
     if root is None or not project.is_remembered or project.state.outcome.get("plain") != "files":
         return
-    disk = _disk(project, root)
     for name, record in project.records.items():
         served = project.collected.answer(name)
-        if served is not None and served.file == name:
-            continue
-        if disk.has(name, record.size, record.digest, was_right=True):
+        if project.on_disk.has(name, record.size) or (served is not None and served.file == name):
             continue
         if fault := _fault(root, name, record.size, record.digest):
             yield Finding(
@@ -359,10 +354,26 @@ def check_sources(project: Project) -> Iterator[Finding]:
             continue
         if is_changed:
             yield _stale(name, "was changed since the last collect", source)
-    if not _sources_are_here():
+    yield from _without_source(sorted({*records, *collected.current()} - project.sources.keys()))
+
+
+def _without_source(names: Sequence[str]) -> Iterator[Finding]:
+    """Names that no finder has, even with ``collectstatic --no-default-ignore``.
+
+    None where a directory of STATICFILES_DIRS is not on this machine: what serves may lack what a build had.
+    """
+    from django.contrib.staticfiles.finders import get_finders
+
+    finders = list(get_finders()) if names else []
+    if not all(os.path.isdir(root) for finder in finders for _, root in getattr(finder, "locations", ())):
         return
-    for name in sorted({*records, *collected.current()} - project.sources.keys()):
-        if not _is_found(name):
+    found = {
+        "/".join(filter(None, (getattr(storage, "prefix", None), path.replace(os.sep, "/"))))
+        for finder in finders
+        for path, storage in finder.list([])
+    }
+    for name in names:
+        if name not in found:
             yield _stale(name, "was collected, and there is no source of it any more", None)
 
 
@@ -399,23 +410,6 @@ def _is_left_out(project: Project, name: str) -> bool:
     return any(fnmatch.fnmatchcase(part, pattern) for pattern in patterns for part in (*name.split("/"), name))
 
 
-def _sources_are_here() -> bool:
-    """Whether every directory of STATICFILES_DIRS is on this machine: what serves may lack what a build had."""
-    from django.contrib.staticfiles.finders import get_finders
-
-    return all(os.path.isdir(root) for finder in get_finders() for _, root in getattr(finder, "locations", ()))
-
-
-def _is_found(name: str) -> bool:
-    """Whether a finder has the name although it does not list it: ``collectstatic --no-default-ignore`` took it."""
-    from django.contrib.staticfiles.finders import find
-
-    try:
-        return find(name) is not None
-    except (OSError, ValueError):
-        return False
-
-
 def _stale(name: str, what: str, source: Source | None) -> Finding:
     place = None if source is None or source.file is None else At(source.file)
     return Finding("asyncstatic.E013", f"{name} {what}.", COLLECT, place, subject=name, is_mended_by_collecting=True)
@@ -429,7 +423,6 @@ def check_orphans(project: Project) -> Iterator[Finding]:
     """W045: what takes space and is not served, a finding for each folder of STATIC_ROOT."""
     from django_asyncstatic.collecting.atomic import UNFINISHED
     from django_asyncstatic.collecting.builder import INTERRUPTED
-    from django_asyncstatic.collecting.cleaning import orphans
     from django_asyncstatic.management.tables import format_size
 
     place = project.place
@@ -439,11 +432,14 @@ def check_orphans(project: Project) -> Iterator[Finding]:
     live = re.compile("|".join(map(fnmatch.translate, conf.setting("ASYNCSTATIC_LIVE"))) or r"(?!)")
     is_interrupted = (place.root / INTERRUPTED).exists()
     folders: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for name, size in orphans(place.root, known):
-        is_wanted = name in project.sources or live.match(name) or (is_interrupted and name.endswith(UNFINISHED))
-        if not is_wanted:
-            folder, slash, _ = name.partition("/")
-            folders[folder if slash else ""].append((-size, name))
+    for name in project.on_disk.sizes.keys() - known - project.sources.keys():
+        # What lies there belongs to a collect, and a worker that has an earlier index may still read it.
+        is_private = name.startswith(f"{PRIVATE_DIRECTORY}/")
+        is_unfinished = is_interrupted and name.endswith(UNFINISHED)
+        if is_private or is_unfinished or live.match(name) or (place.root / name).is_dir():
+            continue
+        folder, slash, _ = name.partition("/")
+        folders[folder if slash else ""].append((-project.on_disk.sizes[name], name))
     for folder, found in sorted(folders.items()):
         found.sort()
         where = f"{folder}/" if folder else "STATIC_ROOT"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 
 from django_asyncstatic import conf
-from django_asyncstatic.diagnosing.collected import Collected, read_lines
+from django_asyncstatic.diagnosing.collected import Collected, OnDisk, read_lines, walk
 from django_asyncstatic.diagnosing.listing import Listing, list_static_root
 from django_asyncstatic.index import InvalidIndex, StaticIndex
 from django_asyncstatic.sources import Place
@@ -213,6 +213,13 @@ class Project:
         A record is of a source as it is now if its ``signature`` is the second value of ``source.look()``.
         """
         return self.state.records
+
+    @cached_property
+    def on_disk(self) -> OnDisk:
+        """What lies below STATIC_ROOT; all of it counts as touched where nobody knows what the last collect found."""
+        if self.place.root is None:
+            return OnDisk({}, frozenset())
+        return walk(self.place.root, self.state.verified if self.is_remembered and not self.deep else 0)
 
     @cached_property
     def is_remembered(self) -> bool:
