@@ -6,6 +6,7 @@ findings, and add their ids to the docs, page "checkstatic".
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from django_asyncstatic.diagnosing.project import Project
 
 #: A module for each family of checks; they register themselves when they are imported.
-FAMILIES = ("drift", "chain")
+FAMILIES = ("drift", "chain", "settings")
 
 CRASHED = "asyncstatic.W099"
 
@@ -39,6 +40,13 @@ class Place:
     file: str
     line: int | None = None
     column: int | None = None
+
+    @classmethod
+    def of(cls, file: str | os.PathLike[str], line: int | None = None, column: int | None = None) -> Place:
+        """A place whose file is told from the current directory if it is below it."""
+        path = os.path.abspath(file)
+        here = os.path.join(os.getcwd(), "")
+        return cls(path.removeprefix(here), line, column)
 
     def __str__(self) -> str:
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)

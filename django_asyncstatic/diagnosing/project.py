@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from django_asyncstatic.collecting.builder import Order
     from django_asyncstatic.collecting.finished import Record
     from django_asyncstatic.collecting.sources import Source
+    from django_asyncstatic.diagnosing.interfaces import Interfaces
+    from django_asyncstatic.diagnosing.links import Chain
 
 
 class Found(NamedTuple):
@@ -108,6 +110,20 @@ class Project:
         from django_asyncstatic.collecting.builder import remembered
 
         return {} if self.order is None else remembered(self.order).records
+
+    @cached_property
+    def interfaces(self) -> Interfaces:
+        """The entry modules, and whether they say that ASGI serves the site."""
+        from django_asyncstatic.diagnosing.interfaces import Interfaces
+
+        return Interfaces()
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The middleware, constructed once, for the interface that serves the site."""
+        from django_asyncstatic.diagnosing.links import walk_chain
+
+        return walk_chain(is_async=bool(self.interfaces.asgi_evidence), instantiate=self.instantiate)
 
 
 def load_index(place: Place) -> StaticIndex:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser
 from collections import Counter
+from contextlib import redirect_stdout
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -12,8 +14,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_asyncstatic import conf
 from django_asyncstatic.diagnosing.findings import Finding, Level, run_checks
+from django_asyncstatic.diagnosing.project import Project
+from django_asyncstatic.management.tables import chain_table
 
-TAGS = ("chain", "drift")
+TAGS = ("chain", "drift", "settings")
 
 
 class Command(BaseCommand):
@@ -34,12 +38,18 @@ class Command(BaseCommand):
         parser.add_argument(
             "--tag", action="append", choices=TAGS, default=[], help="Run these checks only; may be repeated."
         )
+        parser.add_argument(
+            "--chain", action="store_true", help="Draw the middleware chain, with its modes and thread hops, and end."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             conf.validate()
         except ImproperlyConfigured as error:
             raise CommandError(str(error), returncode=2) from error
+        if options["chain"]:
+            self._draw_chain(options["format"])
+            return
         findings = sorted(run_checks(options["tag"]), key=lambda finding: -finding.level)
         counts = Counter(finding.level for finding in findings)
         if options["format"] == "json":
@@ -59,6 +69,11 @@ class Command(BaseCommand):
             raise CommandError(f"checkstatic found {summary}.", returncode=1)
         if options["format"] == "text" and options["verbosity"] >= 1:
             self.stdout.write(self.style.SUCCESS(f"checkstatic found {summary}."))
+
+    def _draw_chain(self, form: str) -> None:
+        with redirect_stdout(sys.stderr):  # what a user's constructors print
+            chain = Project().chain
+        self.stdout.write(chain_table(chain) if form == "text" else json.dumps(chain.as_json(), indent=2))
 
     def _text(self, finding: Finding) -> str:
         style = {
