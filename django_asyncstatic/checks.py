@@ -5,30 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import apps
 from django.core import checks
-from django.core.exceptions import ImproperlyConfigured
 
 
 @checks.register(checks.Tags.staticfiles)
-def check_order_of_apps(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """W051: Django takes a management command from the first app that has it."""
-    names = [each.name for each in apps.get_app_configs()]
-    ours, theirs = "django_asyncstatic", "django.contrib.staticfiles"
-    if theirs not in names or names.index(ours) < names.index(theirs):
-        return []
-    from django_asyncstatic import conf  # only where there may be something to say: it loads what serves
+def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Errors and warnings of checkstatic that need nothing but the settings, with the same ids."""
+    # Where checks run only: a worker that starts has no use for it.
+    from django_asyncstatic.diagnosing.declared import settings_findings
+    from django_asyncstatic.diagnosing.findings import Level
+    from django_asyncstatic.diagnosing.order import order_findings
 
-    try:
-        if not conf.makes_index():
-            return []
-    except ImproperlyConfigured:
-        return []  # the storage's own error is clearer
     return [
-        checks.Warning(
-            "django_asyncstatic stands below django.contrib.staticfiles in INSTALLED_APPS, so that collectstatic is"
-            " Django's: it rewrites files while they are served, and finds broken references one by one.",
-            hint='Put "django_asyncstatic" above "django.contrib.staticfiles".',
-            id="asyncstatic.W051",
-        )
+        checks.CheckMessage(finding.level, finding.message, hint=finding.hint, id=finding.id)
+        for finding in (*order_findings(), *settings_findings())
+        if finding.level >= Level.WARNING
     ]

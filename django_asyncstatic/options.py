@@ -123,7 +123,7 @@ def levels(codings: str | Iterable[str], given: Mapping[str, Any] | None) -> dic
     given = given or {}
     for token in [*chosen, *given]:
         if token not in CODINGS:
-            near = _nearest(str(token), CODINGS, 0.3)
+            near = nearest(str(token), CODINGS, 0.3)
             raise ImproperlyConfigured(
                 f"{WHERE} names the content coding {token!r}. There are {', '.join(map(repr, CODINGS))}"
                 + (f"; did you mean {near!r}?" if near else "")
@@ -144,11 +144,12 @@ def seconds(age: datetime.timedelta | float) -> float:
 def _advice(name: str, table: Mapping[str, Option]) -> str:
     if name in _ELSEWHERE:
         return f": {_ELSEWHERE[name]}"
-    near = _nearest(name, [*table, *_DJANGO], 0.6)
+    near = nearest(name, [*table, *_DJANGO], 0.6)
     return f"; did you mean {near!r}?" if near else f". There are {', '.join(sorted(table))}"
 
 
-def _nearest(word: str, words: Iterable[str], cutoff: float) -> str:
+def nearest(word: str, words: Iterable[str], cutoff: float) -> str:
+    """The one of some words that is most like another; empty if none is."""
     import difflib  # for an error only: a worker that starts has no use for it
 
     near = difflib.get_close_matches(word, list(words), 1, cutoff=cutoff)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,8 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import async_only_middleware, sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
+
+from django_asyncstatic.middleware import AsyncStaticMiddleware
 
 
 class ApiLogger:
@@ -58,6 +61,46 @@ class Mixin(MiddlewareMixin):
         return None
 
 
+class ViewHook(MiddlewareMixin):
+    def process_view(self, request: HttpRequest, *view: Any) -> None:
+        return None
+
+
+class AsyncViewHook(MiddlewareMixin):
+    async def process_view(self, request: HttpRequest, *view: Any) -> None:
+        return None
+
+
+class OwnTwin(MiddlewareMixin):
+    """Waits by itself, so its hooks cost no hop."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        return None
+
+    async def __acall__(self, request: HttpRequest) -> Any:
+        self.process_request(request)
+        return await self.get_response(request)
+
+
+class SyncOverride(MiddlewareMixin):
+    """Says async_capable by inheritance, and is not."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        response = self.get_response(request)
+        response["x-seen"] = "yes"
+        return response
+
+
+class OverrideThatKnows(MiddlewareMixin):
+    def __call__(self, request: HttpRequest) -> Any:
+        request.seen = True  # type: ignore[attr-defined]
+        return super().__call__(request)
+
+
+class OurOwn(AsyncStaticMiddleware):
+    """A subclass of ours, as a project may have it."""
+
+
 @sync_and_async_middleware
 def both(get_response: Any) -> Any:
     if iscoroutinefunction(get_response):
@@ -101,6 +144,13 @@ class Prints(MiddlewareMixin):
     def __init__(self, get_response: Any) -> None:
         print("hello from the constructor")
         super().__init__(get_response)
+
+
+def _with_option(get_response: Any, option: str) -> Any:
+    return lambda request: get_response(request)
+
+
+partial_factory = functools.partial(_with_option, option="x")
 
 
 class Neither:

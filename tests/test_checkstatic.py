@@ -15,16 +15,13 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from django_asyncstatic.diagnosing import findings
-from django_asyncstatic.diagnosing.chain import walk_chain
 from django_asyncstatic.diagnosing.findings import Finding, run_checks
 from django_asyncstatic.diagnosing.project import Project
 from django_asyncstatic.index import INDEX_NAME
 
-OURS = "django_asyncstatic.middleware.AsyncStaticMiddleware"
-SECURITY = "django.middleware.security.SecurityMiddleware"
-
-
 MANIFEST_STORAGE = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
+
+SECURITY = "django.middleware.security.SecurityMiddleware"
 
 
 def found(tag: str, **options: Any) -> list[tuple[str, str]]:
@@ -55,6 +52,10 @@ def own_root(static_root: Path, tmp_path: Path) -> Any:
     shutil.copytree(static_root, root)
     with override_settings(STATIC_ROOT=root):
         yield root
+
+
+def chain(*names: str) -> list[str]:
+    return [name if "." in name else f"tests.chains.{name}" for name in names]
 
 
 def one(root: Path, pattern: str) -> Path:
@@ -220,78 +221,12 @@ def test_a_storage_elsewhere_is_told(tmp_path: Path) -> None:
     assert found_id == "W049"
 
 
-# --- the chain ------------------------------------------------------------------------------------------------
-
-
-def chain(*names: str) -> list[str]:
-    return [name if "." in name else f"tests.chains.{name}" for name in names]
-
-
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        ([SECURITY, OURS, "Mixin", "both", "Marked", "async_only", "not_used"], []),
-        ([OURS, "ApiLogger"], ["W021"]),
-        (["ApiLogger", OURS], ["W021"]),
-        (["UnmarkedAsync", OURS], ["E020"]),
-        (["Mixin", "UnmarkedAsync"], ["E020"]),
-        (["AsyncThatDoesNotSaySo"], ["E020"]),
-        (["Neither"], ["E019"]),
-        (["fails"], ["E019"]),
-        (["absent"], ["E019"]),
-        (["exits"], ["E019"]),
-        (["gives_none"], ["E019"]),
-        (["ApiLogger", "UnmarkedAsync", OURS, "ApiLogger"], ["W021", "E020", "W021"]),
-    ],
-    ids=lambda value: "-".join(each.rpartition(".")[2] for each in value) or "nothing",
-)
-def test_what_breaks_the_chain_is_found(names: list[str], expected: list[str]) -> None:
-    with override_settings(MIDDLEWARE=chain(*names)):
-        assert [found_id for found_id, _ in found("chain")] == expected
-
-
-def test_a_sync_only_middleware_is_named_with_its_line_and_what_it_does_to_ours() -> None:
-    with override_settings(MIDDLEWARE=chain(OURS, "ApiLogger")):
-        (finding,) = run_checks(["chain"])
-    assert "tests.chains.ApiLogger is sync-only" in finding.message
-    assert "AsyncStaticMiddleware above it runs in that thread too" in finding.message
-    assert "MiddlewareMixin" in finding.hint
-    assert finding.place is not None
-    assert finding.place.file.endswith("chains.py")
-    lines = Path(finding.place.file).read_text().splitlines()
-    assert lines[(finding.place.line or 0) - 1] == "class ApiLogger:"
-    with override_settings(MIDDLEWARE=chain("ApiLogger", OURS)):
-        (finding,) = run_checks(["chain"])
-    assert "AsyncStaticMiddleware" not in finding.message
-
-
-@pytest.mark.parametrize("above", [(), ("Mixin",), ("both",)], ids=["top", "below-mixin", "below-both"])
-@pytest.mark.parametrize("name", ["ApiLogger", "Marked", "Mixin", "both", "async_only", "UnmarkedAsync"])
-def test_the_walk_agrees_with_django(name: str, above: tuple[str, ...]) -> None:
-    """Each link's mode is what Django's own load_middleware gives it."""
-    from asgiref.sync import iscoroutinefunction
-    from django.core.handlers.asgi import ASGIHandler
-
-    adapted: dict[str, bool] = {}
-
-    class Recording(ASGIHandler):
-        def adapt_method_mode(self, is_async: bool, method: Any, *args: Any, **kwargs: Any) -> Any:
-            if "name" in kwargs:
-                adapted[kwargs["name"].removeprefix("middleware ")] = is_async
-            return super().adapt_method_mode(is_async, method, *args, **kwargs)
-
-    with override_settings(MIDDLEWARE=chain(*above, OURS, name, "both")):
-        Recording()
-        assert {link.path: link.runs_async for link in walk_chain()} == adapted
-    assert iscoroutinefunction(adapted) is False
-
-
 # --- the frame ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("static_root")
 def test_findings_come_as_text_and_as_json_with_status_1() -> None:
-    with override_settings(MIDDLEWARE=chain(SECURITY, "UnmarkedAsync", "ApiLogger")):
+    with override_settings(MIDDLEWARE=chain(SECURITY, "UnmarkedAsync", "partial_factory")):
         status, text = run()
         assert status == 1
         assert text.index("asyncstatic.E020  tests.chains.UnmarkedAsync") < text.index("asyncstatic.W021")
@@ -313,12 +248,6 @@ def test_json_stands_alone_whatever_a_constructor_prints(capsys: pytest.CaptureF
     with override_settings(MIDDLEWARE=chain(SECURITY, "Prints")):
         call_command("checkstatic", format="json", ignore=ODD)
     assert json.loads(capsys.readouterr().out)["findings"] == []
-
-
-def test_an_async_only_middleware_between_keeps_ours_async() -> None:
-    with override_settings(MIDDLEWARE=chain(OURS, "async_only", "ApiLogger")):
-        (finding,) = run_checks(["chain"])
-    assert "AsyncStaticMiddleware" not in finding.message
 
 
 @pytest.mark.usefixtures("static_root")

@@ -1,87 +1,36 @@
-"""The middleware chain as Django will build it under ASGI: who makes a request run in a thread, and who breaks.
-
-Replays ``django.core.handlers.base.BaseHandler.load_middleware`` on documented attributes
-(``sync_capable``, ``async_capable``) and a probe in the place of the view.
-"""
+"""The middleware chain: who makes requests run in threads, who breaks, who stands in the wrong place."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import sysconfig
+from collections.abc import Iterator
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction
 from django.conf import settings
-from django.core.exceptions import MiddlewareNotUsed
-from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
 from django_asyncstatic.diagnosing.findings import Finding, Place, check
+from django_asyncstatic.diagnosing.links import CANNOT_RUN, Chain, Link, is_named, names_of
+from django_asyncstatic.diagnosing.order import OURS, order_findings
+from django_asyncstatic.diagnosing.places import place_of_setting
 from django_asyncstatic.diagnosing.project import Project
+from django_asyncstatic.diagnosing.starting import import_seconds
+from django_asyncstatic.diagnosing.state import kept_state
 
-CANNOT_RUN = "asyncstatic.E019"
-NOT_RECOGNISED = "asyncstatic.E020"
-
-OURS = "django_asyncstatic.middleware.AsyncStaticMiddleware"
+#: Seconds of import from which it is a remark: what ticket 30451's critic found too much for asyncio.
+SLOW_IMPORT = 0.05
 
 ASYNC_CAPABLE = (
     "Derive it from django.utils.deprecation.MiddlewareMixin with process_request and process_response, or decorate"
     " the factory with django.utils.decorators.sync_and_async_middleware; keep a request's state on the request,"
     " not on self."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One middleware of the chain: what it is capable of, and the mode in which it will run under ASGI.
-
-    ``fault`` is what keeps it from working, and ``fault_id`` the finding that it is; ``place`` is where it is defined.
-    """
-
-    path: str
-    is_async_capable: bool
-    runs_async: bool
-    fault: str = ""
-    fault_id: str = ""
-    place: Place | None = None
-
-
-def walk_chain() -> list[Link]:
-    """The links from the view outwards, the order in which Django builds them. Executes no request."""
-    links = []
-    handler_is_async = True
-    for path in reversed(settings.MIDDLEWARE):
-        try:
-            middleware = import_string(path)
-        except ImportError as error:
-            links.append(Link(path, False, handler_is_async, f"cannot be imported: {error}", CANNOT_RUN))
-            continue
-        # The same attributes, defaults and order as load_middleware.
-        can_sync = getattr(middleware, "sync_capable", True)
-        can_async = getattr(middleware, "async_capable", False)
-        place = _place(middleware)
-        if not can_sync and not can_async:
-            fault = "has neither sync_capable nor async_capable set to True; Django refuses to start"
-            links.append(Link(path, False, handler_is_async, fault, CANNOT_RUN, place))
-            continue
-        runs_async = False if not handler_is_async and can_sync else can_async
-        try:
-            instance = middleware(_async_probe if runs_async else _sync_probe)
-        except MiddlewareNotUsed:
-            continue
-        except (Exception, SystemExit) as error:  # a constructor of the user's may do anything
-            links.append(Link(path, can_async, runs_async, f"cannot be constructed: {error!r}", CANNOT_RUN, place))
-            handler_is_async = runs_async
-            continue
-        if instance is None:
-            fault = "returned None from its factory; Django refuses to start"
-            links.append(Link(path, can_async, runs_async, fault, CANNOT_RUN, place))
-            continue
-        fault = _async_fault(instance, runs_async)
-        links.append(Link(path, can_async, runs_async, fault, NOT_RECOGNISED if fault else "", place))
-        handler_is_async = runs_async
-    return links
+NOT_YOURS = "It is a package's: look for a release of it that sets async_capable, or for another package."
+MARK = (
+    "Set sync_capable and async_capable on the class, return a coroutine only if get_response is a coroutine function,"
+    " and then call asgiref.sync.markcoroutinefunction(self) in __init__; see"
+    " https://docs.djangoproject.com/en/stable/topics/http/middleware/#asynchronous-support."
+)
 
 
 @check(
@@ -89,64 +38,164 @@ def walk_chain() -> list[Link]:
     E019="a middleware cannot run",
     E020="an async middleware is not recognised as one",
     W021="a sync-only middleware makes every request run in a thread",
+    I021="middleware is sync-only, and the site is served by WSGI",
+    W022="a sync-only middleware stands above ours",
 )
 def check_chain(project: Project) -> Iterator[Finding]:
-    """E019, E020, W021: middleware that cannot run, that is async and not recognised, that forces a thread."""
-    links = walk_chain()
-    ours = next((number for number, link in enumerate(links) if link.path == OURS), None)
-    for number, link in enumerate(links):
-        if link.fault:
-            hint = "Mend it, or take it out of MIDDLEWARE." if link.fault_id == CANNOT_RUN else _mark_hint(link)
-            yield Finding(link.fault_id, f"{link.path} {link.fault}.", hint, link.place)
-        elif not link.is_async_capable:
-            message = f"{link.path} is sync-only: under ASGI every request is handed to a thread because of it"
-            if ours is not None and number < ours and not links[ours].runs_async:
+    """E019, E020, W021, W022, I021: middleware that cannot run, is not recognised as async, or forces a thread."""
+    chain = project.chain
+    for number, link in enumerate(chain.links):
+        if link.fault_id == CANNOT_RUN:
+            hint = "Mend it, or take it out of MIDDLEWARE."
+            yield Finding(CANNOT_RUN, f"{link.path} {link.fault}.", hint, link.place, subject=link.path)
+        elif link.fault:
+            above = chain.links[number + 1] if number + 1 < len(chain.links) else None
+            message = f"{link.path} {link.fault}{_breaks(above)}."
+            yield Finding(link.fault_id, message, MARK, link.place, subject=link.path)
+    if project.interfaces.asgi_evidence:
+        yield from _sync_only(chain)
+    elif names := ", ".join(link.path for link in chain.links if not link.fault and not link.is_async_capable):
+        yield Finding(
+            "asyncstatic.I021",
+            f"Sync-only middleware ({names}): under ASGI every request would be handed to a thread because of it."
+            " Nothing says that this site is served by ASGI.",
+            f"Nothing to do under WSGI. With ASGI_APPLICATION set, this becomes a warning. {ASYNC_CAPABLE}",
+            subject="MIDDLEWARE",
+        )
+
+
+def _breaks(above: Link | None) -> str:
+    if above is None:
+        return "; nothing stands above it, so only its exceptions go wrong, until something does"
+    return f"; {above.path} above it gets a coroutine where it expects a response (AttributeError or TypeError)"
+
+
+def _sync_only(chain: Chain) -> Iterator[Finding]:
+    """Sync-only middleware of a site served by ASGI: below ours, which then runs in a thread too, or above."""
+    ours = next((number for number, link in enumerate(chain.links) if is_named(link, OURS)), None)
+    for number, link in enumerate(chain.links):
+        if link.fault or link.is_async_capable:
+            continue
+        message = f"{link.path} is sync-only: under ASGI every request is handed to a thread because of it"
+        hint = NOT_YOURS if _is_installed(link.place) else ASYNC_CAPABLE
+        if ours is not None and number > ours:
+            yield Finding(
+                "asyncstatic.W022",
+                f"{message}, those for static files too, since it stands above AsyncStaticMiddleware.",
+                f"Move it below AsyncStaticMiddleware, if static files do not need it. {hint}",
+                link.place,
+                subject=link.path,
+            )
+        else:
+            if ours is not None and not chain.links[ours].runs_async:
                 message += ", and AsyncStaticMiddleware above it runs in that thread too"
-            yield Finding("asyncstatic.W021", f"{message}.", ASYNC_CAPABLE, link.place)
+                hint += " Until then the wrapper, django_asyncstatic.asgi, keeps static files out of it."
+            yield Finding("asyncstatic.W021", f"{message}.", hint, link.place, subject=link.path)
 
 
-def _async_fault(instance: Any, runs_async: bool) -> str:
-    """Ticket 34328: what Django takes for a sync callable although calling it gives a coroutine."""
-    has_async_call = inspect.iscoroutinefunction(type(instance).__call__) or (inspect.iscoroutinefunction(instance))
-    if runs_async and not iscoroutinefunction(instance):
-        return (
-            "is async-capable, but its instance is not recognised as a coroutine function: a middleware above it"
-            " gets a coroutine where it expects a response (TypeError or AttributeError, depending on which)"
-        )
-    if not runs_async and has_async_call:
-        return (
-            "has an async __call__ and runs in sync mode: what it returns is a coroutine, not a response"
-            " (AttributeError or TypeError at every request)"
-        )
-    return ""
+def _is_installed(place: Place | None) -> bool:
+    """Whether a place is in the directories into which packages are installed."""
+    if place is None:
+        return False
+    return any(Place.of(sysconfig.get_path(name)).file in place.file for name in ("purelib", "platlib"))
 
 
-def _mark_hint(link: Link) -> str:
-    if link.runs_async:
-        return (
-            "In __init__, when get_response is a coroutine function, call asgiref.sync.markcoroutinefunction(self);"
-            " see https://docs.djangoproject.com/en/stable/topics/http/middleware/#asynchronous-support."
-        )
-    return (
-        "Set sync_capable and async_capable on the class, return a coroutine only if get_response is one, and mark"
-        " the instance with asgiref.sync.markcoroutinefunction; see"
-        " https://docs.djangoproject.com/en/stable/topics/http/middleware/#asynchronous-support."
-    )
+@check("chain", W029="a middleware keeps a request's state on self")
+def check_state(project: Project) -> Iterator[Finding]:
+    """W029: what one request leaves where the next one finds it. Nothing is constructed; the source is read."""
+    for path in settings.MIDDLEWARE:
+        if path.startswith("django."):
+            continue  # a test looks at those of each Django
+        try:
+            target = import_string(path)
+        except (Exception, SystemExit):  # E019 tells
+            continue
+        for kept in kept_state(target):
+            yield Finding(
+                "asyncstatic.W029",
+                f"{path}.{kept.method} puts a value of one request into {kept.name}, which all requests share:"
+                " where two are under way, one gets the other's.",
+                "Keep it in a local variable, or on the request.",
+                Place.of(kept.file, kept.line),
+                subject=f"{path} {kept.name}",
+            )
 
 
-def _place(middleware: Callable[..., Any]) -> Place | None:
-    target = inspect.unwrap(middleware)
+@check("chain", W028="persistent database connections under ASGI")
+def check_connections(project: Project) -> Iterator[Finding]:
+    """W028: ticket 30451's hazard, a connection for each of the threads that requests come and go with."""
+    evidence = project.interfaces.asgi_evidence
+    databases: dict[str, Any] = settings.DATABASES if evidence else {}
+    for alias, options in databases.items():
+        max_age = options.get("CONN_MAX_AGE", 0)
+        if max_age != 0 and not str(options.get("ENGINE", "")).endswith(".dummy"):
+            yield Finding(
+                "asyncstatic.W028",
+                f"DATABASES[{alias!r}] has CONN_MAX_AGE = {max_age!r}, and the site is served by ASGI ({evidence}):"
+                " each request has a thread of its own, so its connection is not used again, and may stay open.",
+                "Set CONN_MAX_AGE to 0, and let the backend pool connections: OPTIONS['pool'] of PostgreSQL and"
+                " Oracle. See https://docs.djangoproject.com/en/stable/topics/async/#queries-the-orm.",
+                place_of_setting("DATABASES"),
+                subject=f"DATABASES[{alias!r}]",
+            )
+
+
+@check(
+    "chain",
+    W024="our middleware stands in the wrong place",
+    W026="our middleware stands there twice",
+    W027="two apps serve static files",
+)
+def check_order(project: Project) -> Iterator[Finding]:
+    """W024, W026, W027, for subclasses too."""
+    yield from order_findings(_names, place_of_setting("MIDDLEWARE"))
+
+
+def _names(path: str) -> list[str]:
     try:
-        file = inspect.getsourcefile(target)
-        line = inspect.getsourcelines(target)[1]
-    except (OSError, TypeError):
-        return None
-    return Place(file, line) if file else None
+        target: Any = import_string(path)
+    except (Exception, SystemExit):  # E019 tells
+        target = None
+    return names_of(path, target)
 
 
-async def _async_probe(request: HttpRequest) -> HttpResponse:
-    return HttpResponse()
+@check("chain", I025="Django's ASGI application is used, where ours would save thread hops")
+def check_wrapper(project: Project) -> Iterator[Finding]:
+    """I025: what the wrapper would save. The entry module's imports are read; it is not imported."""
+    entry = project.interfaces.asgi
+    django = "django.core.asgi.get_asgi_application"
+    if not project.interfaces.asgi_evidence or entry is None or entry.is_wrapped or django not in entry.imports:
+        return
+    hops = project.chain.file_hops(is_async=True)
+    if hops is not None:
+        yield Finding(
+            "asyncstatic.I025",
+            f"A static file costs {hops} thread hops under ASGI before it is sent; in front of Django it costs none.",
+            f"In {entry.module} write: from django_asyncstatic.asgi import get_asgi_application.",
+            entry.place_of(django),
+        )
 
 
-def _sync_probe(request: HttpRequest) -> HttpResponse:
-    return HttpResponse()
+@check("chain", I023="importing a middleware takes long")
+def check_imports(project: Project) -> Iterator[Finding]:
+    """I023, with ``deep`` only: what each worker pays for the chain at its start, measured in a process of its own."""
+    if not project.deep:
+        return
+    try:
+        measured = import_seconds(settings.MIDDLEWARE)
+    except (OSError, ValueError) as error:
+        yield Finding(
+            "asyncstatic.I023",
+            f"What importing the middleware costs could not be measured: {error}.",
+            "Nothing to do, unless you want to know.",
+            subject="MIDDLEWARE",
+        )
+        return
+    for path, seconds in measured.items():
+        if seconds >= SLOW_IMPORT:
+            yield Finding(
+                "asyncstatic.I023",
+                f"Importing {path} takes {1000 * seconds:.0f} ms at the start of each worker.",
+                "python -X importtime shows which import it is: make it where it is used.",
+                subject=path,
+            )

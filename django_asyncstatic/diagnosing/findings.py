@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django_asyncstatic.diagnosing.project import Project
 
 #: A module for each family of checks; they register themselves when they are imported.
-FAMILIES = ("drift", "references", "chain", "files", "leaks", "delivery")
+FAMILIES = ("drift", "references", "chain", "settings", "files", "leaks", "delivery")
 
 CRASHED = "asyncstatic.W099"
 

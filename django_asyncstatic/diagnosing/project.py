@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from django_asyncstatic.collecting.builder import Order
     from django_asyncstatic.collecting.finished import Record, State
     from django_asyncstatic.collecting.sources import Source
+    from django_asyncstatic.diagnosing.interfaces import Interfaces
+    from django_asyncstatic.diagnosing.links import Chain
 
 
 T = TypeVar("T")
@@ -231,6 +233,20 @@ class Project:
             return bool(written[0] == sha256(self.place.index_file.read_bytes()).hexdigest())
         except OSError:
             return False
+
+    @cached_property
+    def interfaces(self) -> Interfaces:
+        """The entry modules, and whether they say that ASGI serves the site."""
+        from django_asyncstatic.diagnosing.interfaces import Interfaces
+
+        return Interfaces()
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The middleware, constructed once, for the interface that serves the site."""
+        from django_asyncstatic.diagnosing.links import walk_chain
+
+        return walk_chain(is_async=bool(self.interfaces.asgi_evidence), instantiate=self.instantiate)
 
 
 def load_index(place: Place) -> StaticIndex:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ from django_asyncstatic.diagnosing.findings import FAMILIES, Finding, Level, Rul
 from django_asyncstatic.diagnosing.findings import Place as At
 from django_asyncstatic.diagnosing.project import Progress, Project, tell_nobody
 from django_asyncstatic.diagnosing.reports import FORMATS, SHOWN, Report, summary
+from django_asyncstatic.management.tables import chain_table
 
 T = TypeVar("T")
 
@@ -84,11 +86,15 @@ class Command(BaseCommand):
             action="store_true",
             help="Run collectstatic --noinput if that mends a finding, and check again. Nothing else is changed.",
         )
+        add("--chain", action="store_true", help="Draw the middleware chain, with its modes and thread hops, and end.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         rules = all_rules()
         if options["list"]:
             self.stdout.write(_listed(rules.values()))
+            return
+        if options["chain"]:
+            self._draw_chain(options["format"])
             return
         try:
             self._handle(rules, options)
@@ -135,6 +141,11 @@ class Command(BaseCommand):
             for text in described(options["tag"], project):
                 self.stdout.write(f"{_writable(text)}\n")
         self._report(findings, rules, identify, accepted, options)
+
+    def _draw_chain(self, form: str) -> None:
+        with redirect_stdout(sys.stderr):  # what a user's constructors print
+            chain = Project().chain
+        self.stdout.write(json.dumps(chain.as_json(), indent=2) if form == "json" else chain_table(chain))
 
     def _baseline(self, options: dict[str, Any]) -> Baseline:
         file: Path | None = options["baseline"]
