@@ -245,7 +245,7 @@ def test_links_out_of_a_finders_directory_are_a_remark_and_those_inside_none(pro
     (project.static / "one.js").symlink_to(project.place / "node_modules/lib/one.js")
     (project.static / "inside.svg").symlink_to("shop/logo.svg")
     ((found_id, message),) = project.found("files")
-    assert found_id == "I071"
+    assert found_id == "I064"
     assert message.endswith("that is collected: lib and one.js.")
 
 
@@ -267,7 +267,7 @@ def test_times_in_the_future_are_found(project: SmallProject) -> None:
     os.utime(project.static / "LICENSE", (0, time.time() + 72 * 3600))
     os.utime(project.root / "shop/site.css", (0, time.time() + 72 * 3600))
     found = project.found("files", deep=True)
-    assert [each for each, _ in found] == ["I072", "I072"]
+    assert [each for each, _ in found] == ["I065", "I065"]
     assert "LICENSE" in found[0][1]
     assert "shop/site.css" in found[1][1]
 

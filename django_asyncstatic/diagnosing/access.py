@@ -138,7 +138,7 @@ def modes(project: Project) -> Iterator[Finding]:
 
 
 def links(project: Project) -> Iterator[Finding]:
-    """W039, I071: where links lead."""
+    """W039, I064: where links lead."""
     leading_out: dict[str, list[str]] = defaultdict(list)
     for location, names in _source_links(project).items():
         real_location = os.path.realpath(location)
@@ -159,7 +159,7 @@ def links(project: Project) -> Iterator[Finding]:
     for location, names in leading_out.items():
         names.sort()
         yield Finding(
-            "asyncstatic.I071",
+            "asyncstatic.I064",
             f"{Place.of(location)} has links to what is elsewhere, and that is collected: {enumerate_names(names)}.",
             "Look whether all that is there is to be public.",
             Place.of(os.path.join(location, names[0])),
@@ -222,7 +222,7 @@ def _is_below(path: str, root: str) -> bool:
 
 
 def future_times(project: Project) -> Iterator[Finding]:
-    """I072: times that say nothing about what is newer than what."""
+    """I065: times that say nothing about what is newer than what."""
     latest = time.time() + FUTURE
     sources = [name for name, seen in project.looks.items() if seen.found is not None and seen.found.st_mtime > latest]
     collected = [name for name, found in project.listing.collected.items() if found.st_mtime > latest]
@@ -231,7 +231,7 @@ def future_times(project: Project) -> Iterator[Finding]:
             names.sort()
             file = project.sources[names[0]].file if root is None else root / names[0]
             yield Finding(
-                "asyncstatic.I072",
+                "asyncstatic.I065",
                 f"Modified in the future, says the file system: {enumerate_names(names)}. Django's collectstatic,"
                 " and servers that go by such times, take them for newer than what replaces them.",
                 "Touch them, and look at the clock of the machine that wrote them.",

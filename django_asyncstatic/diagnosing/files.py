@@ -217,11 +217,11 @@ def check_names(project: Project) -> Iterator[Finding]:
     E039="a source that collectstatic cannot read",
     W038="modes of collected files keep the server out, or let everybody in",
     W039="a link that leads in a circle, or out of STATIC_ROOT",
-    I071="links that lead out of a finder's directory",
-    I072="files with a time in the future",
+    I064="links that lead out of a finder's directory",
+    I065="files with a time in the future",
 )
 def check_access(project: Project) -> Iterator[Finding]:
-    """E039, W038, W039, I071, I072: what the file system lets be read, and what it says of times."""
+    """E039, W038, W039, I064, I065: what the file system lets be read, and what it says of times."""
     yield from access.unreadable_sources(project)
     yield from access.modes(project)
     yield from access.links(project)
