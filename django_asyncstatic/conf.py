@@ -270,7 +270,9 @@ def serves_sources() -> bool:
     if setting("ASYNCSTATIC_REHEARSAL"):
         return False
     chosen: bool | None = setting("ASYNCSTATIC_AUTOREFRESH")
-    return settings.DEBUG or bool(getattr(_storage_class(), "is_uncollected", False)) if chosen is None else chosen
+    if chosen is not None:
+        return chosen
+    return settings.DEBUG or getattr(_storage_class(), "is_uncollected", False)
 
 
 def explains_missing() -> bool:
@@ -292,12 +294,13 @@ def site(security: SecurityPolicy | None = None) -> Site:
     index_file, dotfiles = setting("ASYNCSTATIC_INDEX_FILE"), setting("ASYNCSTATIC_DOTFILES")
     options = MountOptions("index.html" if index_file is True else index_file, dotfiles)
     _storage_class()  # a name that is wrong is told at start, not at the first static file
+    policy = header_policy()
     if serves_sources():
         # Whatever a browser keeps, it asks about it each time.
-        site = Site(header_policy()._replace(max_age=0, immutable_file_test=None), security, options, memory())
+        site = Site(policy._replace(max_age=0, immutable_file_test=None), security, options, memory())
         _add_sources(site)
         return site
-    site = Site(header_policy(), security, options, memory())
+    site = Site(policy, security, options, memory())
     if (root_source := root_files()) is not None:
         site.add("/", root_source)
     site.add(static_prefix(), loader())

@@ -32,7 +32,8 @@ from django_asyncstatic.sources import LiveSource
 #: Names that are offered in the place of a wrong one.
 OFFERED = 3
 
-STATICFILES = "django.contrib.staticfiles"
+#: How much alike they are at least, by difflib's measure: a folder that both begin with makes 0.6 of anything.
+ALIKE = 0.75
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -66,8 +67,11 @@ def is_spelt(path: str, name: str) -> bool:
         folder, last = os.path.split(path)
         if last != part:
             return True  # the finder has its files below a prefix, or under other names than theirs
-        if part not in os.listdir(folder):
-            return False
+        try:
+            if part not in os.listdir(folder):
+                return False
+        except OSError:
+            return True  # a folder that lets nobody list it
         path = folder
     return True
 
@@ -119,7 +123,8 @@ class FoundFiles:
 
 def list_sources() -> dict[str, tuple[Storage, str]]:
     """What collectstatic would collect: by name, a finder's storage and the path in it."""
-    ignored = apps.get_app_config("staticfiles").ignore_patterns if apps.is_installed(STATICFILES) else []  # type: ignore[attr-defined]
+    app: Any = apps.get_app_config("staticfiles") if apps.is_installed("django.contrib.staticfiles") else None
+    ignored = [] if app is None else app.ignore_patterns
     found: dict[str, tuple[Storage, str]] = {}
     for finder in finders.get_finders():
         try:
@@ -136,13 +141,14 @@ def list_sources() -> dict[str, tuple[Storage, str]]:
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:
-    """Names that may have been meant, the likeliest first: in another case, in another folder, spelt otherwise."""
+    """Names that may have been meant, the likeliest first: one in another case, else in another folder, else alike."""
     known = list(dict.fromkeys(names))
     base = name.rpartition("/")[2].lower()
     same_base = [each for each in known if each.rpartition("/")[2].lower() == base]
-    near = [each for each in same_base if each.lower() == name.lower()]
-    near += get_close_matches(name, same_base, OFFERED, cutoff=0.0)
-    near += get_close_matches(name, known, OFFERED)
+    if same_letters := [each for each in same_base if each.lower() == name.lower()]:
+        return same_letters[:OFFERED]
+    near = get_close_matches(name, same_base, OFFERED, cutoff=0.0)
+    near += get_close_matches(name, known, OFFERED, ALIKE)
     return list(dict.fromkeys(near))[:OFFERED]
 
 

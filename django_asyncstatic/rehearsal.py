@@ -74,8 +74,8 @@ class Rehearsal:
                     self._look()
             finally:
                 self._lock.release()
-        if self._error is not None:
-            raise self._error.with_traceback(None)
+        if (error := self._error) is not None:
+            raise error.with_traceback(None)
         return self.number
 
     def _look(self) -> None:
