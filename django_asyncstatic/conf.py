@@ -13,8 +13,9 @@ from functools import cache
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from django.conf import ENVIRONMENT_VARIABLE, STATICFILES_STORAGE_ALIAS, settings
 from django.core.exceptions import ImproperlyConfigured
@@ -22,11 +23,16 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from django_asyncstatic.index import INDEX_NAME, TIMES_NAME
+from django_asyncstatic.live import LiveDirectory
+from django_asyncstatic.serving.contents import Contents
 from django_asyncstatic.serving.headers import BUNDLERS, HeaderPolicy, Pairs, immutable_file_test
 from django_asyncstatic.serving.memory import MEMORY_SIZE, Memory
 from django_asyncstatic.serving.mounts import MountOptions, Site
 from django_asyncstatic.serving.security import SecurityPolicy
-from django_asyncstatic.sources import IndexLoader, Place, RootFiles
+from django_asyncstatic.sources import IndexLoader, LiveSource, Place, RootFiles
+
+if TYPE_CHECKING:
+    from django_asyncstatic.rehearsal import Rehearsal
 
 logger = logging.getLogger("django_asyncstatic")
 
@@ -37,6 +43,7 @@ SECRET_KEY_LENGTH = 32
 DEFAULTS: dict[str, Any] = {
     "ASYNCSTATIC_ADD_HEADERS_FUNCTION": None,
     "ASYNCSTATIC_ALLOW_ALL_ORIGINS": True,
+    "ASYNCSTATIC_AUTOREFRESH": None,
     "ASYNCSTATIC_CHARSET": "utf-8",
     "ASYNCSTATIC_DOTFILES": False,
     "ASYNCSTATIC_IMMUTABLE_FILE_TEST": None,
@@ -44,6 +51,7 @@ DEFAULTS: dict[str, Any] = {
     "ASYNCSTATIC_LIVE": (),
     "ASYNCSTATIC_MAX_AGE": 60,
     "ASYNCSTATIC_MEMORY": MEMORY_SIZE,
+    "ASYNCSTATIC_REHEARSAL": False,
     "ASYNCSTATIC_ROOT": None,
 }
 
@@ -54,6 +62,10 @@ _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: value is None or _is_count(value),
     ),
     "ASYNCSTATIC_ALLOW_ALL_ORIGINS": ("True or False", lambda value: isinstance(value, bool)),
+    "ASYNCSTATIC_AUTOREFRESH": (
+        "True, False, or None for the value of DEBUG",
+        lambda value: value is None or isinstance(value, bool),
+    ),
     "ASYNCSTATIC_CHARSET": (
         'the name of a charset, or "" for none',
         lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", value) is not None,
@@ -77,6 +89,7 @@ _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
         'a list of patterns such as "CACHE/*"',
         lambda value: isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value),
     ),
+    "ASYNCSTATIC_REHEARSAL": ("True or False", lambda value: isinstance(value, bool)),
     "ASYNCSTATIC_ROOT": (
         "the path of a directory, or None",
         lambda value: value is None or (isinstance(value, (str, PathLike)) and str(value) != ""),
@@ -270,12 +283,46 @@ def memory() -> Memory:
 @cache
 def loader() -> IndexLoader:
     """The process's one index, shared by the middleware and the wrapper around Django."""
-    return IndexLoader(
-        place,
-        memory=memory(),
-        live=setting("ASYNCSTATIC_LIVE"),
-        dotfiles=setting("ASYNCSTATIC_DOTFILES"),
-    )
+    options: dict[str, Any] = {
+        "memory": memory(),
+        "live": setting("ASYNCSTATIC_LIVE"),
+        "dotfiles": setting("ASYNCSTATIC_DOTFILES"),
+    }
+    if (found := rehearsal()) is not None:
+        from django_asyncstatic.rehearsal import RehearsedIndex
+
+        return RehearsedIndex(found, place, **options)
+    return IndexLoader(place, **options)
+
+
+@cache
+def rehearsal() -> Rehearsal | None:
+    """What stands for STATIC_ROOT and its collect under ASYNCSTATIC_REHEARSAL."""
+    if not setting("ASYNCSTATIC_REHEARSAL"):
+        return None
+    if not makes_index():
+        raise ImproperlyConfigured(
+            f'ASYNCSTATIC_REHEARSAL needs one of this app\'s storages in STORAGES["staticfiles"]; there is'
+            f" {storage_backend()}."
+        )
+    from django_asyncstatic.rehearsal import Rehearsal
+
+    return Rehearsal(lambda: unread_storage()[1])
+
+
+def serves_sources() -> bool:
+    """Whether static files are what the finders have at each request, and not what was collected."""
+    if setting("ASYNCSTATIC_REHEARSAL"):
+        return False
+    chosen: bool | None = setting("ASYNCSTATIC_AUTOREFRESH")
+    if chosen is not None:
+        return chosen
+    return settings.DEBUG or getattr(_storage_class(), "is_uncollected", False)
+
+
+def explains_missing() -> bool:
+    """Whether a 404 tells what the finders have: never where somebody else might read it."""
+    return settings.DEBUG and serves_sources()
 
 
 @cache
@@ -289,12 +336,39 @@ def root_files() -> RootFiles | None:
 
 def site(security: SecurityPolicy | None = None) -> Site:
     """The static files of the project under STATIC_URL, and those of ASYNCSTATIC_ROOT at ``/``."""
-    site = Site(header_policy(), security, mount_options(), memory())
+    options = mount_options()
+    _storage_class()  # a name that is wrong is told at start, not at the first static file
+    policy = header_policy()
+    if serves_sources():
+        # Whatever a browser keeps, it asks about it each time.
+        site = Site(policy._replace(max_age=0, immutable_file_test=None), security, options, memory())
+        _add_sources(site)
+        return site
+    site = Site(policy, security, options, memory())
     if (root_source := root_files()) is not None:
         site.add("/", root_source)
-    _storage_class()  # a name that is wrong is told at start, not at the first static file
     site.add(static_prefix(), loader())
     return site
+
+
+def _add_sources(site: Site) -> None:
+    """What :func:`site` has in production, looked up at each request; first of all the finders' files."""
+    from django_asyncstatic.development import FoundFiles
+
+    if (root := setting("ASYNCSTATIC_ROOT")) is not None:
+        site.add("/", LiveSource(Contents(os.path.abspath(root), site.memory), LiveDirectory(root)))
+    if setting("ASYNCSTATIC_LIVE"):
+        where = place()
+        if where.root is not None:
+            files = LiveDirectory(where.root, private=where.private)
+            site.add(static_prefix(), LiveSource(Contents(where.root, site.memory), files, loader().is_live))
+    found = Contents(".", site.memory)  # finders give absolute paths
+    site.add(static_prefix(), LiveSource(found, FoundFiles(found)))
+
+
+def has_middleware() -> bool:
+    """Whether our middleware is installed under its own name; nothing is imported to find a subclass of it."""
+    return "django_asyncstatic.middleware.AsyncStaticMiddleware" in settings.MIDDLEWARE
 
 
 def security_policy() -> SecurityPolicy | None:
@@ -356,11 +430,32 @@ def _ask(middleware_class: Any) -> SecurityPolicy:
 _OF_AN_EMPTY_RESPONSE = {"content-type", "content-length"}
 
 
+#: What has a ``site`` that was made of the settings.
+_holders: WeakSet[Any] = WeakSet()
+
+
+def follow(holder: object) -> None:
+    """Have a ``site``, which is a cached property, made anew after a change of settings: tests make such changes."""
+    _holders.add(holder)
+
+
+_OF_A_STORAGE = frozenset({"ASYNCSTATIC_REHEARSAL", "STATIC_ROOT", "STATIC_URL", "STORAGES"})
+
+
 def _forget(*, setting: str, **kwargs: Any) -> None:
-    if setting.startswith("ASYNCSTATIC_") or setting in ("STORAGES", "STATIC_ROOT"):
-        memory.cache_clear()
-        loader.cache_clear()
-        root_files.cache_clear()
+    is_ours = setting.startswith("ASYNCSTATIC_")
+    if is_ours or setting in _OF_A_STORAGE:
+        for each in (memory, loader, root_files):
+            each.cache_clear()
+    if setting in _OF_A_STORAGE:
+        rehearsal.cache_clear()
+    if setting == "ASYNCSTATIC_REHEARSAL":
+        from django.test.signals import storages_changed
+
+        storages_changed(setting="STORAGES")  # a storage is made of it, which Django cannot know
+    if is_ours or setting in _OF_A_STORAGE or setting in ("DEBUG", "FORCE_SCRIPT_NAME"):
+        for holder in list(_holders):
+            vars(holder).pop("site", None)
 
 
 setting_changed.connect(_forget, dispatch_uid="django_asyncstatic.conf")

@@ -121,8 +121,7 @@ class LiveDirectory:
         return _make_resource(path, self._facts, immutable=False)
 
     def _facts(self, path: str) -> FileFacts | None:
-        # A name is a name in one spelling only: no empty component, no dots, nothing that another system reads anew.
-        if "\0" in path or "\\" in path or any(part in ("", ".", "..") for part in path.split("/")):
+        if not is_plain(path):
             return None
         full = os.path.join(self._real_root, path)
         try:
@@ -161,8 +160,17 @@ def _make_resource(path: str, facts: Callable[[str], FileFacts | None], *, immut
 
 
 def _make_representation(token: str | None, file: str, facts: FileFacts) -> Representation:
-    size, mtime = facts
-    return Representation(token, file, size, etag=f'W/"{mtime:x}-{size:x}"', digest="")
+    return Representation(token, file, facts[0], etag=weak_etag(*facts), digest="")
+
+
+def weak_etag(size: int, mtime: int) -> str:
+    """The entity tag of a file that nobody has read; ``mtime`` is in nanoseconds."""
+    return f'W/"{mtime:x}-{size:x}"'
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name is in the one spelling that it has: nothing empty, no dots, nothing that a system reads anew."""
+    return not ("\0" in name or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")))
 
 
 def _is_below(path: str, root: str) -> bool:

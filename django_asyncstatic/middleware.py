@@ -6,6 +6,7 @@ Put it after SecurityMiddleware and before everything that does work per request
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from typing import BinaryIO, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -15,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django_asyncstatic import conf
 from django_asyncstatic.serving.contents import ContentUnavailable
 from django_asyncstatic.serving.fields import fields_from_environ
-from django_asyncstatic.serving.mounts import Answer, Candidates, answer, would_wait
+from django_asyncstatic.serving.mounts import Answer, Candidates, Site, answer, would_wait
 from django_asyncstatic.serving.plans import Plan
 from django_asyncstatic.serving.streams import CHUNK_SIZE, AsyncStream, BoundedFile, file_for
 
@@ -38,7 +39,16 @@ class AsyncStaticMiddleware:
         if self.is_async:
             # Without the mark Django takes the instance for a sync middleware (ticket 34328).
             markcoroutinefunction(self)
+        if conf.explains_missing():
+            from django_asyncstatic.development import explaining
+
+            self.get_response = explaining(get_response, self.candidates)
         self.site = conf.site()
+        conf.follow(self)
+
+    @cached_property
+    def site(self) -> Site:
+        return conf.site()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         candidates = self.candidates(request)

@@ -177,6 +177,37 @@ class IndexLoader:
             self._signature = None
 
 
+class LiveSource:
+    """What a strategy has at the moment of each request: a source without an index.
+
+    ``strategy`` is a :class:`~django_asyncstatic.live.LiveDirectory` or another with its ``get(path)``, ``is_live``
+    says for which names it is asked. It is a :class:`~django_asyncstatic.serving.mounts.Source`.
+    """
+
+    def __init__(
+        self, contents: Contents, strategy: ResourceIndex, is_live: Callable[[str], bool] = lambda name: True
+    ) -> None:
+        self.strategy = strategy
+        self.is_live = is_live
+        self._contents = contents
+        self._index = _NoIndex()
+
+    def current(self) -> ResourceIndex:
+        return self._index
+
+    def ready(self) -> ResourceIndex:
+        return self._index
+
+    def contents(self) -> Contents:
+        return self._contents
+
+    def look_up(self, name: str) -> Resource | None:
+        return self.strategy.get(name)
+
+    def refresh(self) -> bool:
+        return False
+
+
 class RootFiles:
     """The files of a directory under their plain names, fresh at each request: ``robots.txt`` and the like.
 

@@ -11,12 +11,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import unquote, urlsplit
 
 from django.contrib.staticfiles.storage import HashedFilesMixin, ManifestStaticFilesStorage, StaticFilesStorage
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, Storage
 
-from django_asyncstatic import options
+from django_asyncstatic import conf, options
 from django_asyncstatic.index import INDEX_NAME, TIMES_NAME
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ class _IndexingMixin(StaticFilesStorage):
         if chosen["index_name"] is not None:
             self.index_name = chosen["index_name"]
         self.levels: dict[str, int] = options.levels(chosen["codings"], chosen["levels"])
+        self.rehearsal = conf.rehearsal()
+        if self.rehearsal is not None:
+            # The codings are production's; a page is not to wait for the last byte, nor production's cache to be used.
+            self.levels = dict.fromkeys(self.levels, 1)
+            chosen.update(cache_dir=None, zopfli=0)
+            kwargs = {**kwargs, "location": self.rehearsal.directory}
+            kwargs.pop("manifest_storage", None)
         super().__init__(*args, **kwargs)
 
     @property
@@ -163,6 +171,11 @@ class _IndexingMixin(StaticFilesStorage):
         """
         from django_asyncstatic.collecting.atomic import CollectError
 
+        if self.rehearsal is not None:
+            from django.core.management import CommandError
+
+            yield "static files", None, CommandError("ASYNCSTATIC_REHEARSAL is on: turn it off to collect.")
+            return
         ours = {key: value for key, value in collect_options.items() if key in _COLLECT_OPTIONS}
         try:
             report = self.collect(paths, dry_run=dry_run, **ours)
@@ -205,10 +218,12 @@ class CompressedStaticFilesStorage(_IndexingMixin, StaticFilesStorage):
     """Django's ``StaticFilesStorage`` with compressed representations and an index; names are not hashed."""
 
 
-class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesStorage):  # type: ignore[misc]
+class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesStorage):
     """Django's ``ManifestStaticFilesStorage`` with compressed representations and an index."""
 
     option_table = options.MANIFEST_STORAGE
+    #: The number of the rehearsal that ``hashed_files`` are of.
+    _rehearsed = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         for name in ("support_js_module_import_aggregation", "manifest_strict", "manifest_name"):
@@ -220,6 +235,20 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
     @property
     def index_storage(self) -> Storage:
         return cast("Storage", self.manifest_storage)
+
+    def url(self, name: str, force: bool = False) -> str:  # type: ignore[override]
+        """Django's: the plain name with DEBUG, unless ``force``; in a rehearsal the hashed one, as in production."""
+        if self.rehearsal is None:
+            return super().url(name, force)
+        if (number := self.rehearsal.refresh()) != self._rehearsed:
+            self.hashed_files, self.manifest_hash = cast("Any", self.load_manifest())
+            self._rehearsed = number
+        try:
+            return super().url(name, force=True)
+        except ValueError as error:
+            from django_asyncstatic.development import did_you_mean
+
+            raise ValueError(f"{error}.{did_you_mean(name, self.hashed_files)}") from None
 
     def search(self) -> Search:
         """Where references are looked for."""
@@ -265,6 +294,31 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
         data = json.dumps(manifest).encode()
         if self.read_beside_manifest(self.manifest_name) != data:
             self.write_beside_manifest(self.manifest_name, data)
+
+
+class UncollectedStaticFilesStorage(StaticFilesStorage):
+    """For tests, and for who wants to know early: plain names, each of which a finder has to have.
+
+    Nothing is collected, scanned or read; the first time that a name is asked for, the finders look for it. Options of
+    the other storages are taken, so that only ``BACKEND`` has to change, and mean nothing.
+    """
+
+    #: Static files are served as the finders have them.
+    is_uncollected = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        _, kwargs = options.take(options.MANIFEST_STORAGE, kwargs)
+        kwargs.pop("manifest_storage", None)
+        super().__init__(*args, **kwargs)
+
+    def url(self, name: str | None) -> str:
+        """Raises ``ValueError``, as Django's manifest storage does, for a name that no finder has."""
+        from django_asyncstatic import development
+
+        path = unquote(urlsplit(name or "").path).strip()
+        if not path.endswith("/") and path and not development.has(path):
+            raise ValueError(development.explain(path))
+        return super().url(name)
 
 
 _COLLECT_OPTIONS = frozenset({"places", "links", "previous", "left_out", "start", "advance"})

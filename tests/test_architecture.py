@@ -117,7 +117,7 @@ def test_every_option_of_the_storages_stands_in_the_reference_and_the_reverse() 
 
     lines = re.findall(r"^(``\w+``(?:, ``\w+``)*)$", (REPOSITORY / "docs/storage.rst").read_text(), re.M)
     described = {name for line in lines for name in re.findall(r"\w+", line)}
-    assert described - {"CompressedManifestStaticFilesStorage", "CompressedStaticFilesStorage"} == set(MANIFEST_STORAGE)
+    assert {name for name in described if not name.endswith("Storage")} == set(MANIFEST_STORAGE)
 
 
 def test_every_option_of_checkstatic_stands_in_the_reference_and_the_reverse() -> None:

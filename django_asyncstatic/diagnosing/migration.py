@@ -26,9 +26,6 @@ def _same(name: str) -> Successor:
     return Successor(setting=f"ASYNCSTATIC_{name}")
 
 
-_FINDERS = Successor(
-    why_not="in development Django's runserver serves from the finders, and a new index needs no restart"
-)
 _DICTIONARY = Successor(why_not="what is made with a dictionary cannot be sent as zstd (RFC 9842)")
 _INDEX = Successor(why_not="what is in STATIC_ROOT is always known from the index")
 
@@ -36,7 +33,7 @@ _INDEX = Successor(why_not="what is in STATIC_ROOT is always known from the inde
 SUCCESSORS = {
     "ADD_HEADERS_FUNCTION": _same("ADD_HEADERS_FUNCTION"),
     "ALLOW_ALL_ORIGINS": _same("ALLOW_ALL_ORIGINS"),
-    "AUTOREFRESH": _FINDERS,
+    "AUTOREFRESH": _same("AUTOREFRESH"),
     "CHARSET": _same("CHARSET"),
     "IMMUTABLE_FILE_TEST": _same("IMMUTABLE_FILE_TEST"),
     "INDEX_FILE": _same("INDEX_FILE"),
@@ -47,7 +44,7 @@ SUCCESSORS = {
     "ROOT": _same("ROOT"),
     "SKIP_COMPRESS_EXTENSIONS": Successor(option="skip_compress_extensions"),
     "STATIC_PREFIX": Successor(why_not="files are served under the path of STATIC_URL, which may have a host"),
-    "USE_FINDERS": _FINDERS,
+    "USE_FINDERS": _same("AUTOREFRESH"),
 }
 SUCCESSORS_OF_SERVESTATIC = {
     "ALLOW_UNSAFE_SYMLINKS": Successor(

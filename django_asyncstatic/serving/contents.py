@@ -70,6 +70,10 @@ class Contents:
         body.was_asked_for = True
         return body.data if stop - start == len(body.data) else body.data[start:stop]
 
+    def keep(self, representation: Representation, whole: bytes) -> None:
+        """Keep the bytes of a small representation in memory."""
+        self.memory.keep(self._bodies, representation.file, representation.etag, whole)
+
     def open(self, content: Content) -> bytes | BinaryIO:
         """The bytes of a small representation, or an unbuffered file positioned at ``start`` of a larger one.
 
@@ -87,7 +91,7 @@ class Contents:
                 return remembered
             try:
                 whole = self._read_whole(representation)
-                self.memory.keep(self._bodies, representation.file, representation.etag, whole)
+                self.keep(representation, whole)
             finally:
                 self._locks.pop(representation.file, None)
         return whole[content.start : content.stop]

@@ -66,10 +66,10 @@ class Headers:
 class HeaderPolicy(NamedTuple):
     """What settings say of headers.
 
-    ``max_age`` is in seconds, for resources that are not immutable; ``None`` sends no Cache-Control for
-    them. ``charset`` is added to ``text/*``. ``immutable_file_test(path, url)`` tells which files are immutable
-    besides those with a hashed name: a bundler's own hashed names. ``add_headers_function(headers, path, url)`` may
-    change the headers of a resource, once, when it is first asked for; ``headers`` is a
+    ``max_age`` is in seconds, for resources that are not immutable; 0 makes browsers ask each time, ``None`` sends no
+    Cache-Control for them. ``charset`` is added to ``text/*``. ``immutable_file_test(path, url)`` tells which files are
+    immutable besides those with a hashed name: a bundler's own hashed names. ``add_headers_function(headers, path,
+    url)`` may change the headers of a resource, once, when it is first asked for; ``headers`` is a
     ``wsgiref.headers.Headers``. ``extra`` is added to every response unless the resource has that header
     already: what SecurityMiddleware would have added.
     """
@@ -112,7 +112,8 @@ def resource_headers(resource: Resource, policy: HeaderPolicy, url: str, path: s
     if resource.immutable or (policy.immutable_file_test is not None and policy.immutable_file_test(path, url)):
         pairs.append(("cache-control", f"max-age={IMMUTABLE_MAX_AGE}, public, immutable"))  # RFC 8246
     elif policy.max_age is not None:
-        pairs.append(("cache-control", f"max-age={policy.max_age}, public"))
+        # RFC 9111 5.2.2.4: kept, and asked for each time; "max-age=0" alone allows more.
+        pairs.append(("cache-control", f"max-age={policy.max_age}, public" if policy.max_age else "no-cache"))
     if policy.allow_all_origins:
         pairs.append(("access-control-allow-origin", "*"))
     if policy.add_headers_function is not None:
