@@ -88,7 +88,7 @@ FAULTS: list[tuple[dict[str, Any], list[str], str]] = [
     ({"DEBUG": True, "SECURE_HSTS_SECONDS": 60}, ["W048"], "SECURE_HSTS_SECONDS"),
     ({"WHITENOISE_MAX_AGE": 60}, ["W056"], "Write ASYNCSTATIC_MAX_AGE instead"),
     ({"WHITENOISE_KEEP_ONLY_HASHED_FILES": True}, ["W056"], '"keep_only_hashed_files"'),
-    ({"WHITENOISE_AUTOREFRESH": True}, ["W056"], "Remove it: "),
+    ({"WHITENOISE_MIMETYPES": {}}, ["W056"], "Remove it: "),
     ({"SERVESTATIC_USE_ZSTD": False}, ["W056"], '"codings"'),
     ({"ASYNCSTATIC_MAXAGE": 60}, ["W057"], "Did you mean ASYNCSTATIC_MAX_AGE?"),
     ({"ASYNC_STATIC_ROOT": "x"}, ["W057"], "Did you mean ASYNCSTATIC_ROOT?"),
