@@ -350,6 +350,8 @@ def test_files_at_the_sites_root_are_looked_at(project: SmallProject) -> None:
         ("E034", "db.sqlite3 holds a database of SQLite: it lies in ASYNCSTATIC_ROOT, and is served."),
         ("W036", "Source code of the server: manage.py; it lies in ASYNCSTATIC_ROOT, and is served."),
     ]
+    project.write({".git/config": "[core]"}, below=public)
+    assert any("control system: .git; it is in ASYNCSTATIC_ROOT" in message for _, message in project.found("leaks"))
     project.settings["ASYNCSTATIC_ROOT"] = project.place / "absent"
     assert project.found("leaks") == []
 

@@ -274,7 +274,7 @@ def _large(project: Project) -> Iterator[Finding]:
             continue
         yield Finding(
             "asyncstatic.I073",
-            f"{printable(name)} has {found.st_size / 1e6:.1f} MB, and each release keeps its own copy.",
+            f"{printable(name)} has {found.st_size / 1e6:.1f} MB{', and a page waits for it' if is_loaded else ''}.",
             "Make it smaller, or load it in parts." if is_loaded else "Keep it in a storage for media.",
             _source_place(project, name),
             subject=name,

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from itertools import islice
 from operator import attrgetter
@@ -28,7 +28,7 @@ from django_asyncstatic.diagnosing.credentials import (
 )
 from django_asyncstatic.diagnosing.findings import Finding, Place, check, enumerate_names, printable
 from django_asyncstatic.diagnosing.kinds import VERSION_CONTROL, Kind, kind_of, kind_of_folder
-from django_asyncstatic.diagnosing.listing import list_root
+from django_asyncstatic.diagnosing.listing import Listing, list_root
 from django_asyncstatic.diagnosing.project import Project
 from django_asyncstatic.diagnosing.sourcemaps import SourceMap, inline_map, read_map
 from django_asyncstatic.media_types import is_compressible, media_type
@@ -76,6 +76,7 @@ class Exposed(NamedTuple):
     mtime: float | None = None
     is_own: bool = True
     is_changed: bool = False
+    is_folder: bool = False
 
 
 def exposed_files(project: Project) -> Iterator[Exposed]:
@@ -97,11 +98,10 @@ def exposed_files(project: Project) -> Iterator[Exposed]:
     root = project.place.root
     if root is not None:
         yield from _kept(project, root)
-        where = Where.SERVED if project.index is None else Where.STRAY
-        yield from _strays(root, project.listing.strays, where)
+        yield from _strays(root, project.listing, Where.SERVED if project.index is None else Where.STRAY)
     own_root = conf.setting("ASYNCSTATIC_ROOT")
     if own_root is not None and os.path.isdir(own_root):
-        yield from _strays(Path(own_root), list_root(Path(own_root)).strays, Where.ROOT)
+        yield from _strays(Path(own_root), list_root(Path(own_root)), Where.ROOT)
 
 
 def _kept(project: Project, root: Path) -> Iterator[Exposed]:
@@ -118,10 +118,15 @@ def _kept(project: Project, root: Path) -> Iterator[Exposed]:
 _HASHED = re.compile(r"\.[0-9a-f]{12}(?:\.[^./]*)?$")
 
 
-def _strays(root: Path, found: Mapping[str, os.stat_result], where: Where) -> Iterator[Exposed]:
-    for name, each in found.items():
-        if stat.S_ISREG(each.st_mode):
-            yield Exposed(name, name.rpartition("/")[2], f"{root}/{name}", where, each.st_size, each.st_mtime)
+def _strays(root: Path, listing: Listing, where: Where) -> Iterator[Exposed]:
+    """The files that no collect put there; of version control the directory, for nobody looks into it."""
+    for name, found in listing.strays.items():
+        if stat.S_ISREG(found.st_mode):
+            yield Exposed(name, name.rpartition("/")[2], f"{root}/{name}", where, found.st_size, found.st_mtime)
+    for name in listing.folders:
+        base = name.rpartition("/")[2]
+        if base.lower() in VERSION_CONTROL.folders:
+            yield Exposed(name, base, f"{root}/{name}", where, is_folder=True)
 
 
 # --- by content ----------------------------------------------------------------------------------------------
@@ -155,6 +160,8 @@ def _worth_reading(files: Sequence[Exposed], *, everything: bool) -> Iterator[Ex
     """What is to be looked into: everything, or what may have changed, what has a telling name, and the latest rest."""
     rest = []
     for each in files:
+        if each.is_folder:
+            continue
         if is_suspicious(each.base):
             yield each
         elif everything or each.is_changed:
@@ -257,7 +264,7 @@ def _map_findings(maps: Sequence[tuple[Exposed, SourceMap, bool]]) -> Iterator[F
 # --- by name -------------------------------------------------------------------------------------------------
 
 
-def _kinds(files: Sequence[Exposed], folders: Sequence[Exposed]) -> Iterator[Finding]:
+def _kinds(files: Sequence[Exposed]) -> Iterator[Finding]:
     """A finding for each kind of files, and each place where they lie."""
     groups: dict[tuple[Kind, Where], list[Exposed]] = defaultdict(list)
     in_folder: dict[str, Kind | None] = {}
@@ -268,12 +275,10 @@ def _kinds(files: Sequence[Exposed], folders: Sequence[Exposed]) -> Iterator[Fin
         folder = each.name[: -len(each.base) - 1]
         if folder not in in_folder:
             in_folder[folder] = kind_of_folder(folder)
-        kind = in_folder[folder] or kind_of(each.base)
+        kind = VERSION_CONTROL if each.is_folder else in_folder[folder] or kind_of(each.base)
         # HLS calls the parts of a film ".ts", as TypeScript calls its files.
         if kind is not None and not (folder in films and each.base.endswith(".ts")):
             groups[kind, each.where].append(each)
-    for each in folders:
-        groups[VERSION_CONTROL, each.where].append(each)
     for (kind, where), found in groups.items():
         shown = [each for each in found if kind is VERSION_CONTROL or not _is_hidden(each.name)]
         if shown:
@@ -304,12 +309,4 @@ def check_leaks(project: Project) -> Iterator[Finding]:
     """E034, W035, W036, I074, I075, I077: what should not be public, by content and by name."""
     files = list(exposed_files(project))
     yield from _contents(files, everything=project.deep)
-    yield from _kinds(files, list(_version_control(project)))
-
-
-def _version_control(project: Project) -> Iterator[Exposed]:
-    """Directories in STATIC_ROOT that no finder has, by name: nobody looks into them."""
-    for name in project.listing.folders:
-        base = name.rpartition("/")[2]
-        if base.lower() in VERSION_CONTROL.folders:
-            yield Exposed(name, base, f"{project.place.root}/{name}", Where.STRAY)
+    yield from _kinds(files)
