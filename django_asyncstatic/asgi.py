@@ -134,7 +134,9 @@ class StaticASGI:
                     return found
                 opened = await found.aopen()
             except ContentUnavailable as error:
-                return await self._respond(candidates, scope, receive, send) if found.has_another(error) else None
+                loop = asyncio.get_running_loop()
+                has_another = await loop.run_in_executor(None, found.has_another, error)
+                return await self._respond(candidates, scope, receive, send) if has_another else None
             if not isinstance(opened, bytes):
                 assert found.plan.content is not None
                 if ZEROCOPYSEND in extensions:

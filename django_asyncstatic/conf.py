@@ -100,7 +100,7 @@ _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
 def _is_pattern(value: object) -> bool:
     try:
         return isinstance(value, str) and re.compile(value) is not None
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return False
 
 

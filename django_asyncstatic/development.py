@@ -22,8 +22,8 @@ from django.core.signals import setting_changed
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotFound
 from django.http.response import HttpResponseBase
 
-from django_asyncstatic.index import DIGEST_DIGITS, Representation, Resource, strong_etag
-from django_asyncstatic.live import is_plain, weak_etag
+from django_asyncstatic.index import DIGEST_DIGITS, Representation, Resource, strong_etag, weak_etag
+from django_asyncstatic.live import is_plain
 from django_asyncstatic.media_types import media_type
 from django_asyncstatic.serving.contents import SMALL_SIZE, Contents
 from django_asyncstatic.serving.mounts import Candidates, is_folder

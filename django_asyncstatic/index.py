@@ -97,6 +97,11 @@ def strong_etag(digest: str) -> str:
     return f'"{digest}"'
 
 
+def weak_etag(size: int, mtime_ns: int) -> str:
+    """The entity tag of a file that nobody has read, from its size in bytes and its mtime in nanoseconds."""
+    return f'W/"{mtime_ns:x}-{size:x}"'
+
+
 # --- lines ---------------------------------------------------------------------------------------------------
 
 #: A path keeps its characters but for those that would break a line: controls, and "%" itself.
@@ -299,7 +304,7 @@ class StaticIndex:
 
     def _time(self, path: str) -> int | None:
         if self._times is None:
-            self._times = Times.load(self._times_file)
+            self._times = Times.load(self._times_file, of=self.header.get("sha256"))
         return self._times.get(path)
 
 
@@ -368,11 +373,17 @@ class Times:
         self._default: int | None = self._lines.header.get("default")
 
     @classmethod
-    def load(cls, file: Path | None) -> Times:
-        """The times of a file; none where it is absent or damaged: Last-Modified is then not sent."""
+    def load(cls, file: Path | None, *, of: object = None) -> Times:
+        """The times of a file; none where it is absent, damaged or of another index: Last-Modified is then not sent.
+
+        ``of`` is the SHA-256 in the header of the index that is to have them. With those of another one, a new content
+        could be told to be as old as the one before it, or the one before as young as the new one.
+        """
         try:
             if file is not None:
-                return cls(file.read_bytes(), what=f"The file of times {file}")
+                times = cls(file.read_bytes(), what=f"The file of times {file}")
+                if of is None or times._lines.header.get("of", of) == of:
+                    return times
         except (OSError, InvalidIndex):
             pass
         return cls(encode_times({}))
@@ -395,12 +406,16 @@ def _is_time(value: object) -> bool:
     return type(value) is int and 0 <= value <= LATEST_TIME
 
 
-def encode_times(times: Mapping[str, int], superseded: Mapping[str, int] | None = None) -> bytes:
-    """The bytes of a file of times."""
+def encode_times(
+    times: Mapping[str, int], superseded: Mapping[str, int] | None = None, *, index: bytes | None = None
+) -> bytes:
+    """The bytes of a file of times, those of the paths of ``index``, the bytes of an index."""
     # The later of two equally common times, so that the same times give the same bytes.
     default = max(Counter(times.values()).items(), key=lambda item: (item[1], item[0]))[0] if times else None
     lines = {_encode_key(path): b"%d" % time for path, time in times.items() if time != default}
     header: dict[str, Any] = {"default": default}
+    if index is not None:
+        header["of"] = json.loads(index[: index.index(b"\n")])["sha256"]
     if superseded:
         header["superseded"] = dict(superseded)
     return _encode_lines(TIMES_FORMAT, lines, header)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django_asyncstatic.codings import CODINGS, SUFFIXES
-from django_asyncstatic.index import INDEX_NAME, PRIVATE_DIRECTORY, TIMES_NAME, Representation, Resource
+from django_asyncstatic.index import INDEX_NAME, PRIVATE_DIRECTORY, TIMES_NAME, Representation, Resource, weak_etag
 from django_asyncstatic.media_types import media_type
 from django_asyncstatic.serving.mounts import is_hidden
 
@@ -100,7 +100,7 @@ class ScannedIndex:
             return ""
         if not stat.S_ISREG(found.st_mode):
             return "not a regular file"
-        if not os.access(entry.path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+        if not _is_readable(entry.path):
             return "not readable"
         self._files[name] = (found.st_size, found.st_mtime_ns)
         return ""
@@ -127,7 +127,7 @@ class LiveDirectory:
         try:
             found = os.stat(full)
             real = os.path.realpath(full)
-            if not stat.S_ISREG(found.st_mode) or not _is_below(real, self._real_root):
+            if not stat.S_ISREG(found.st_mode) or not _is_below(real, self._real_root) or not _is_readable(real):
                 return None
             real_name = os.path.relpath(real, self._real_root).replace(os.sep, "/")
             if real_name in self._private or real_name.startswith(f"{PRIVATE_DIRECTORY}/"):
@@ -160,12 +160,12 @@ def _make_resource(path: str, facts: Callable[[str], FileFacts | None], *, immut
 
 
 def _make_representation(token: str | None, file: str, facts: FileFacts) -> Representation:
-    return Representation(token, file, facts[0], etag=weak_etag(*facts), digest="")
+    size, mtime = facts
+    return Representation(token, file, size, etag=weak_etag(size, mtime), digest="")
 
 
-def weak_etag(size: int, mtime: int) -> str:
-    """The entity tag of a file that nobody has read; ``mtime`` is in nanoseconds."""
-    return f'W/"{mtime:x}-{size:x}"'
+def _is_readable(path: str) -> bool:
+    return os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def is_plain(name: str) -> bool:

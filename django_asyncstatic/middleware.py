@@ -65,9 +65,9 @@ class AsyncStaticMiddleware:
         return self.get_response(request)
 
     async def __acall__(self, request: HttpRequest, candidates: Candidates) -> HttpResponseBase:
-        if would_wait(candidates):
-            from asyncio import get_running_loop
+        from asyncio import get_running_loop
 
+        if would_wait(candidates):
             found = await get_running_loop().run_in_executor(None, self.answer, request, candidates)
         else:
             found = self.answer(request, candidates)
@@ -75,7 +75,7 @@ class AsyncStaticMiddleware:
             try:
                 return respond(request, found.plan, await found.aopen())
             except ContentUnavailable as error:
-                if found.has_another(error):
+                if await get_running_loop().run_in_executor(None, found.has_another, error):
                     return await self.__acall__(request, candidates)
         return await cast("Awaitable[HttpResponseBase]", self.get_response(request))
 

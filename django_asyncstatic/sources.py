@@ -95,13 +95,13 @@ class IndexLoader:
         private = PRIVATE_NAMES if self._place is None else self._place.private
         return LiveDirectory(self.contents().root, private=private).get(name)
 
-    def refresh(self) -> bool:
+    def refresh(self, *, at_once: bool = False) -> bool:
         now = monotonic()
-        if self._loaded is None or now < self._next_refresh:
+        if self._loaded is None or (now < self._next_refresh and not at_once):
             return False
         self._next_refresh = now + REFRESH_INTERVAL
         before = self._loaded
-        self._look()
+        self._look(wait=at_once)
         return self._loaded is not before
 
     def ready(self) -> ResourceIndex | None:
@@ -148,9 +148,9 @@ class IndexLoader:
         hint = "Set STATIC_ROOT and run collectstatic."
         return _scan(place.root, hint, dotfiles=self._dotfiles, private=place.private)
 
-    def _look(self) -> None:
-        """Load the index anew if its file is another one; one thread does, the others go on with what there is."""
-        if not self._lock.acquire(blocking=False):
+    def _look(self, *, wait: bool = False) -> None:
+        """Load the index anew if its file is another one; one thread does, others go on with what there is, or wait."""
+        if not self._lock.acquire(blocking=wait):
             return
         try:
             self._next_look = monotonic() + self._interval
@@ -204,7 +204,7 @@ class LiveSource:
     def look_up(self, name: str) -> Resource | None:
         return self.strategy.get(name)
 
-    def refresh(self) -> bool:
+    def refresh(self, *, at_once: bool = False) -> bool:
         return False
 
 
@@ -243,7 +243,7 @@ class RootFiles:
     def look_up(self, name: str) -> Resource | None:
         return LiveDirectory(self._root).get(name)
 
-    def refresh(self) -> bool:
+    def refresh(self, *, at_once: bool = False) -> bool:
         return False
 
 

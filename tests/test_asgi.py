@@ -13,7 +13,7 @@ from django.core.asgi import get_asgi_application as get_django_application
 
 from django_asyncstatic.asgi import PATHSEND, ZEROCOPYSEND, StaticASGI
 from django_asyncstatic.serving.contents import Contents
-from django_asyncstatic.serving.streams import CHUNK_SIZE, ContentTruncated
+from django_asyncstatic.serving.streams import CHUNK_SIZE, ContentChanged
 from tests.edges import aask_asgi, ask_asgi, make_scope
 
 TEXT = "site/text.txt"
@@ -228,7 +228,7 @@ def test_a_file_that_is_cut_while_it_is_sent_breaks_the_connection(tmp_path: Pat
 
         await static(make_scope("GET", "/large.bin"), receive, send)
 
-    with pytest.raises(ContentTruncated, match=r"large\.bin was cut"):
+    with pytest.raises(ContentChanged, match=r"large\.bin was cut"):
         asyncio.run(run())
 
 

@@ -430,8 +430,9 @@ class _Collect:
             header["made_by_others"] = [release for release in releases if release in others]
         times = self._times(resources, aliases, earlier)
         self.destination.put_deferred()
-        self._write_beside(TIMES_NAME, encode_times(times, superseded))
-        self._write_beside(order.index_name, encode_index(resources.values(), aliases, header, kept_aliases))
+        index = encode_index(resources.values(), aliases, header, kept_aliases)
+        self._write_beside(TIMES_NAME, encode_times(times, superseded, index=index))
+        self._write_beside(order.index_name, index)
         self.report.is_new_release = current not in earlier[0].releases[:1]
 
     def _write_beside(self, name: str, data: bytes) -> None:

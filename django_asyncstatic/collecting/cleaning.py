@@ -103,8 +103,9 @@ def _publish(
     header.pop("made_by_others", None)
     if others:
         header["made_by_others"] = others
-    write_beside_manifest(TIMES_NAME, encode_times(times, superseded))
-    write_beside_manifest(index_name, encode_index(resources, aliases, header, alias_releases))
+    index = encode_index(resources, aliases, header, alias_releases)
+    write_beside_manifest(TIMES_NAME, encode_times(times, superseded, index=index))
+    write_beside_manifest(index_name, index)
 
 
 def _files(resource: Resource) -> Iterator[str]:

@@ -94,7 +94,7 @@ class State:
                 else:
                     return cls(key)  # cut off
                 return cls(key, records, int(head["verified"]) if same_root else 0, head["outcome"])
-        except (OSError, StopIteration, ValueError, KeyError, TypeError, OverflowError):
+        except (OSError, StopIteration, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return cls(key)
 
     def save(self, file: Path) -> None:

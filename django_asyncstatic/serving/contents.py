@@ -6,17 +6,18 @@ was replaced since the collect raises :class:`ContentUnavailable`, and the edge 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from django_asyncstatic.index import DIGEST_DIGITS, Representation
+from django_asyncstatic.index import DIGEST_DIGITS, Representation, weak_etag
 from django_asyncstatic.serving.locks import ForkableLock
 from django_asyncstatic.serving.memory import Body, Memory
 from django_asyncstatic.serving.plans import Content
-from django_asyncstatic.serving.streams import CHUNK_SIZE
+from django_asyncstatic.serving.streams import CHUNK_SIZE, FileState, file_state
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
@@ -27,15 +28,26 @@ logger = logging.getLogger("django_asyncstatic")
 SMALL_SIZE = CHUNK_SIZE
 
 #: Large files whose state is remembered; beyond it all are looked at anew, at half a second per gigabyte.
-VERIFIED_FILES = 4096
+HASHED_FILES = 4096
 
 #: Different messages that are logged; their number must not grow with the visitors.
 _LOGGED_MESSAGES = 1000
 _logged: set[str] = set()
 
 
+#: What says nothing about the file: no descriptor or memory is left, or a network file system was restarted.
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, getattr(errno, "ESTALE", errno.ENOMEM)})
+
+
 class ContentUnavailable(Exception):
-    """The file behind a plan is not what the index says. The message names the file and the difference."""
+    """The file behind a plan is not what the index says. The message names the file and the difference.
+
+    Where ``is_passing``, it may be at the next request.
+    """
+
+    def __init__(self, message: str, cause: OSError | None = None) -> None:
+        super().__init__(message if cause is None else f"{message}: {cause.strerror or cause}")
+        self.is_passing = cause is not None and cause.errno in _PASSING
 
 
 def log_once(message: str) -> None:
@@ -55,8 +67,8 @@ class Contents:
         self.root = Path(root)
         self.memory = memory or Memory()
         self._bodies: dict[str, Body] = {}
-        #: Large files whose bytes were compared with the index, as they were then.
-        self._verified: dict[str, tuple[int, int, int]] = {}
+        #: The digests of large files, in the state in which they were hashed: right or wrong, that is done once.
+        self._digests: dict[str, tuple[FileState, str]] = {}
         #: What is being read: by file for threads, by event loop and representation for coroutines.
         self._locks: dict[str, ForkableLock] = {}
         self._loading: dict[tuple[AbstractEventLoop, Representation], Future[bytes | None]] = {}
@@ -123,7 +135,7 @@ class Contents:
 
     async def _load_once(self, representation: Representation) -> bytes | None:
         """The bytes of a small representation, ``None`` for a large one, verified; one thread for all who wait."""
-        if representation.size > SMALL_SIZE and representation.file in self._verified:
+        if representation.size > SMALL_SIZE and representation.file in self._digests:
             return None
         from asyncio import get_running_loop, shield
 
@@ -174,38 +186,44 @@ class Contents:
         path = str(self.root / representation.file)
         try:
             file = open(path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115
-            size = os.fstat(file.fileno()).st_size
+            _, size, mtime = file_state(file)
         except OSError as error:  # a directory is one, too
-            raise ContentUnavailable(f"{path} cannot be opened: {error.strerror or error}") from error
+            raise ContentUnavailable(f"{path} cannot be opened", error) from error
         except ValueError as error:  # a NUL in the name
             raise ContentUnavailable(f"{path!r} cannot be opened: {error}") from error
         if size != representation.size:
             file.close()
             raise ContentUnavailable(f"{path} has {size} bytes, the index says {representation.size}")
+        if not representation.digest and weak_etag(size, mtime) != representation.etag:
+            file.close()
+            raise ContentUnavailable(f"{path} was changed since it was looked at")
         return file
 
     def _verify(self, file: BinaryIO, representation: Representation) -> None:
-        """Compare a large file's bytes with the index, once for each state of the file."""
-        stat = os.fstat(file.fileno())
-        state = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        if not representation.digest or self._verified.get(representation.file) == state:
+        """Compare a large file's bytes with the index; they are hashed once for each state of the file."""
+        if not representation.digest:
             return
-        try:
-            digest = file_digest(file, "sha256").hexdigest()[:DIGEST_DIGITS]  # type: ignore[arg-type]
-        except OSError as error:
-            raise ContentUnavailable(f"{file.name} cannot be read: {error.strerror or error}") from error
+        state = file_state(file)
+        known, digest = self._digests.get(representation.file, (None, ""))
+        if known != state:
+            try:
+                digest = file_digest(file, "sha256").hexdigest()[:DIGEST_DIGITS]  # type: ignore[arg-type]
+            except OSError as error:
+                raise ContentUnavailable(f"{file.name} cannot be read", error) from error
+            if file_state(file) != state:
+                raise ContentUnavailable(f"{file.name} was changed while it was read")
+            if len(self._digests) >= HASHED_FILES:
+                self._digests.clear()
+            self._digests[representation.file] = (state, digest)
         if digest != representation.digest:
             raise ContentUnavailable(f"{file.name} has other bytes than the index says")
-        if len(self._verified) >= VERIFIED_FILES:
-            self._verified.clear()
-        self._verified[representation.file] = state
 
     def _read_whole(self, representation: Representation) -> bytes:
         with self._open_file(representation) as file:
             try:
                 whole = file.read(representation.size) if representation.size else b""
             except OSError as error:
-                raise ContentUnavailable(f"{file.name} cannot be read: {error.strerror or error}") from error
+                raise ContentUnavailable(f"{file.name} cannot be read", error) from error
         if len(whole) != representation.size:
             raise ContentUnavailable(f"{file.name} was cut while it was read")
         if representation.digest and sha256(whole).hexdigest()[:DIGEST_DIGITS] != representation.digest:

@@ -40,8 +40,8 @@ class Source(Protocol):
     def look_up(self, name: str) -> Resource | None:
         """Look it up on the disk."""
 
-    def refresh(self) -> bool:
-        """Look for a newer index now, though not at every call; whether there is one."""
+    def refresh(self, *, at_once: bool = False) -> bool:
+        """Look for a newer index, though not at every call unless ``at_once``; whether there is one."""
 
 
 class MountOptions(NamedTuple):
@@ -109,6 +109,24 @@ class Mount:
         index, prepared = self._prepared
         return prepared.get(name) if index is not None and self.source.ready() is index else None
 
+    def renew(self, name: str, stale: PreparedResource) -> bool:
+        """Whether :meth:`get` gives another resource by now, after a deploy, than one whose file is not as it says."""
+        self.source.refresh(at_once=True)
+        found = self.get(name)
+        if found is not stale or stale.resource.identity.digest:
+            return not (isinstance(found, PreparedResource) and found.resource == stale.resource)
+        # Scanned, once: this file is another one now.
+        resource = self.source.look_up(stale.resource.path)
+        if resource is None or resource == stale.resource:
+            return False
+        with self._lock:
+            self._prepared[1][name] = self._prepare(name, resource)
+        return True
+
+    def keeps(self, name: str, resource: PreparedResource) -> bool:
+        """Whether :meth:`get` gives this very object the next time."""
+        return self._prepared[1].get(name) is resource
+
     def would_wait(self, name: str) -> bool:
         """Whether :meth:`get` would load the index or look at the disk: work for a thread, under ASGI."""
         if self.source.ready() is None:
@@ -146,19 +164,36 @@ class Mount:
         return None
 
 
+class Origin(NamedTuple):
+    """A resource, and the mount and the name that it was found by."""
+
+    mount: Mount
+    name: str
+    resource: PreparedResource
+
+
 class Answer(NamedTuple):
     """A plan, and where its content comes from; made per request, so a tuple."""
 
     plan: Plan
     contents: Contents
-    resource: PreparedResource | None = None
+    origin: Origin | None = None
 
     def has_another(self, error: ContentUnavailable) -> bool:
-        """Whether asking again gives another representation; one line in the log says why this one is not sent."""
-        content = self.plan.content
-        is_dropped = self.resource is not None and content is not None and self.resource.drop(content.representation)
+        """Whether asking again gives another answer: that of a newer release, or another representation.
+
+        Else, one line in the log says why this one is not sent. May look at the disk.
+        """
+        if self.origin is None or self.plan.content is None:
+            return False
+        mount, name, resource = self.origin
+        if mount.renew(name, resource):
+            return True
+        is_dropped = (
+            not error.is_passing and mount.keeps(name, resource) and resource.drop(self.plan.content.representation)
+        )
         what = "Another representation is sent" if is_dropped else "Passed on to the application"
-        log_once(f"{what}: {error}. Run collectstatic.")
+        log_once(f"{what}: {error}.{'' if error.is_passing else ' Run collectstatic.'}")
         return is_dropped
 
     def remembered(self) -> bytes | None:
@@ -253,7 +288,7 @@ class Site:
     def remember(self, path: str, candidates: Candidates, found: Answer, *, is_secure: bool) -> None:
         """Find a path at once the next time. If the first mount answers it, what others have does not matter."""
         mount, name = candidates[0]
-        if found.resource is not None and mount.recall(name) is found.resource:
+        if found.origin is not None and mount.recall(name) is found.origin.resource:
             routes = self.routes[is_secure]
             if len(routes) >= PREPARED_RESOURCES:
                 routes.clear()
@@ -284,7 +319,8 @@ def answer(
         if isinstance(found, Redirect):
             return Answer(make_redirect_plan(found.location, query(), method, mount.policy), mount.source.contents())
         if found is not None:
-            return Answer(make_plan(found, method, fields()), mount.source.contents(), found)
+            plan = make_plan(found, method, fields())
+            return Answer(plan, mount.source.contents(), Origin(mount, name, found))
     return None
 
 

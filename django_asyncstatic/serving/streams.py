@@ -1,9 +1,13 @@
-"""Open files as servers take them: bounded and iterable for WSGI, chunk by chunk without blocking for ASGI."""
+"""Open files as servers take them: bounded and iterable for WSGI, chunk by chunk without blocking for ASGI.
+
+A file that is replaced while it is sent goes on as it was. One that is cut or rewritten in place does not: what has
+been read since is never sent, so that no response has the beginning of one release and the end of another.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from threading import Lock, local
 from typing import Any, BinaryIO
 
@@ -11,8 +15,53 @@ from typing import Any, BinaryIO
 CHUNK_SIZE = 256 * 1024
 
 
-class ContentTruncated(Exception):
-    """A file became shorter while it was sent: the connection has to be broken, so that the client notices."""
+class ContentChanged(Exception):
+    """A file was cut or rewritten while it was sent: the connection has to be broken, so that the client notices."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} was cut or rewritten while it was sent")
+
+
+#: What changes when an open file is written to: inode, size in bytes, mtime in nanoseconds.
+FileState = tuple[int, int, int]
+
+
+def file_state(file: BinaryIO) -> FileState:
+    found = os.fstat(file.fileno())
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+class WholeFile:
+    """A file object for servers that send a file to its end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.name = file.name
+        self._file = file
+        self._state = file_state(file)
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._file.read(size)
+        self._check()
+        return chunk
+
+    def fileno(self) -> int:
+        self._check()
+        return self._file.fileno()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """``socket.sendfile`` goes to its beginning, and behind what it sent, which may be too little."""
+        self._check()
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _check(self) -> None:
+        if file_state(self._file) != self._state:
+            raise ContentChanged(self.name)
 
 
 class BoundedFile:
@@ -22,7 +71,7 @@ class BoundedFile:
     """
 
     def __init__(self, file: BinaryIO, length: int) -> None:
-        self._file = file
+        self._file = WholeFile(file)
         self._left = length
 
     def read(self, size: int = -1) -> bytes:
@@ -31,7 +80,7 @@ class BoundedFile:
             return b""
         chunk = self._file.read(wanted)
         if not chunk:
-            raise ContentTruncated(f"{self._file.name} was cut while it was sent")
+            raise ContentChanged(self._file.name)
         self._left -= len(chunk)
         return chunk
 
@@ -50,7 +99,7 @@ class SendableFile(BoundedFile):
         return self._file.fileno()
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """In the whole file: ``socket.sendfile`` goes where the server told it to begin, and behind what it sent."""
+        """In the whole file."""
         return self._file.seek(offset, whence)
 
 
@@ -59,13 +108,13 @@ class SendableFile(BoundedFile):
 _STOP_AT_CONTENT_LENGTH = frozenset({"gunicorn.http.wsgi"})
 
 
-def file_for(file_wrapper: Any, file: BinaryIO, length: int, *, is_whole: bool) -> BinaryIO | BoundedFile | None:
+def file_for(file_wrapper: Any, file: BinaryIO, length: int, *, is_whole: bool) -> WholeFile | BoundedFile | None:
     """The file as a server's ``wsgi.file_wrapper`` can be given it, or ``None`` if it must not have this content."""
     if file_wrapper is None:
         return None
     if getattr(file_wrapper, "__module__", "") in _STOP_AT_CONTENT_LENGTH:
         return SendableFile(file, length)
-    return file if is_whole else None
+    return WholeFile(file) if is_whole else None
 
 
 class AsyncStream:
@@ -95,8 +144,6 @@ class AsyncStream:
                 else:
                     # The server's send() returns at once while the client is fast, and nobody else would have a turn.
                     await sleep(0)
-                if not chunk:
-                    raise ContentTruncated(f"{self._file.name} was cut while it was sent")
                 self._left -= len(chunk)
                 yield chunk
         finally:
@@ -121,9 +168,9 @@ class _SharedFile:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self.name = file.name
         self._file = file
         self._offset = file.tell()
+        self._state = file_state(file)
         self._lock = Lock()
         self._is_reading = False
         self._is_closed = False
@@ -131,8 +178,15 @@ class _SharedFile:
 
     def read_cached(self, size: int) -> bytes | None:
         """So many bytes or fewer, if the page cache has any at this position; ``None`` if that cannot be told."""
-        if not self._has_nowait or self._is_closed:
-            return None
+        return self._read(self._preadv, size) if self._has_nowait else None
+
+    def read(self, size: int) -> bytes:
+        """So many bytes or fewer; at least one. Raises :class:`ContentChanged`."""
+        chunk = self._read(self._pread, size)
+        assert chunk is not None
+        return chunk
+
+    def _preadv(self, size: int) -> bytes | None:
         buffer = getattr(_buffers, "buffer", None)
         if buffer is None:
             buffer = _buffers.buffer = memoryview(bytearray(CHUNK_SIZE))
@@ -143,18 +197,22 @@ class _SharedFile:
         except OSError:  # EOPNOTSUPP, or an error that a plain read will tell
             self._has_nowait = False
             return None
-        self._offset += count
         return bytes(buffer[:count])
 
-    def read(self, size: int) -> bytes:
+    def _pread(self, size: int) -> bytes:
+        self._file.seek(self._offset)
+        return self._file.read(size)
+
+    def _read(self, read: Callable[[int], bytes | None], size: int) -> bytes | None:
         with self._lock:
             if self._is_closed:
-                return b""
+                raise ValueError(f"{self._file.name} is read after it was closed")
             self._is_reading = True
         try:
-            self._file.seek(self._offset)
-            chunk = self._file.read(size)
-            self._offset += len(chunk)
+            chunk = read(size)
+            if chunk == b"" or file_state(self._file) != self._state:
+                raise ContentChanged(self._file.name)
+            self._offset += len(chunk or b"")
             return chunk
         finally:
             self._end_reading()
