@@ -1,4 +1,4 @@
-"""Random requests and damaged indexes, for as long as you like: ``python -m tests.fuzz --seconds 600``.
+"""Random requests, damaged indexes, sources and options, as long as you like: ``python -m tests.fuzz --minutes 60``.
 
 Every case is made from the seed and its number, which are printed when an invariant does not hold, with the request
 as it was: ``--seed S --case N`` asks that one again. The invariants are those of :mod:`tests.invariants`.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import random
 import secrets
 import sys
@@ -33,6 +34,7 @@ from django_asyncstatic.index import (
     StaticIndex,
 )
 from django_asyncstatic.serving.contents import SMALL_SIZE
+from tests.fuzz_inputs import make_input
 from tests.invariants import (
     FIELD_VALUES,
     FILES,
@@ -312,6 +314,9 @@ Case = tuple[object, Callable[[Stage], str]]
 
 
 def make_case(rng: random.Random, stage: Stage) -> Case:
+    if rng.random() < 0.3:
+        case, run = make_input(rng, mutate_bytes)
+        return case, lambda stage: run(stage.folder)
     how = rng.random()
     if how < 0.2:
         damaged = DamagedIndex(
@@ -338,11 +343,14 @@ def run_case(seed: int, number: int, stage: Stage) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="how long (default: 60)")
+    parser.add_argument("--minutes", type=float, default=None, help="how long, in minutes")
     parser.add_argument("--seed", type=int, default=None, help="the seed of an earlier run (default: a new one)")
     parser.add_argument("--case", type=int, default=None, help="only the case of this number")
     options = parser.parse_args(arguments)
     seed = secrets.randbelow(2**32) if options.seed is None else options.seed
+    seconds = options.seconds if options.minutes is None else options.minutes * 60
     print(f"seed {seed}", flush=True)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     logger = logging.getLogger("django_asyncstatic")  # it has something to say of every damaged index
     was_disabled, logger.disabled = logger.disabled, True
     try:
@@ -353,7 +361,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 folder = root / "damaged"
                 folder.mkdir()
                 stage = Stage(collected, scanned, index, times, folder)
-                return run_cases(seed, stage, seconds=options.seconds, only=options.case)
+                return run_cases(seed, stage, seconds=seconds, only=options.case)
     finally:
         logger.disabled = was_disabled
 

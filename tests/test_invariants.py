@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from django_asyncstatic.index import TIMES_FORMAT, TIMES_NAME, VERSION, InvalidIndex, StaticIndex
+from django_asyncstatic.index import INDEX_NAME, TIMES_FORMAT, TIMES_NAME, VERSION, InvalidIndex, StaticIndex
 from django_asyncstatic.serving.fields import fields_from_headers
 from django_asyncstatic.serving.headers import HeaderPolicy
 from django_asyncstatic.serving.plans import PreparedResource, make_plan
@@ -308,12 +308,13 @@ def test_the_fuzzer_stops_at_the_first_violation_and_prints_the_request(
     for folder in ("collected", "scanned", "damaged"):
         (tmp_path / folder).mkdir()
     with World.collect(tmp_path / "collected") as collected, World.scan(tmp_path / "scanned") as scanned:
+        index, times = ((collected.root / name).read_bytes() for name in (INDEX_NAME, TIMES_NAME))
         for world in (collected, scanned):
             for name in FILES:
                 (world.root / name).unlink(missing_ok=True)
-        stage = fuzz.Stage(collected, scanned, b"", b"", tmp_path / "damaged")
+        stage = fuzz.Stage(collected, scanned, index, times, tmp_path / "damaged")
         assert fuzz.run_cases(5, stage, seconds=60) == 1
     said = capsys.readouterr()
-    assert re.search(r"seed 5, case [0-9]+: Request\(method=.GET., path='/static/", said.out)
+    assert re.search(r"seed 5, case [0-9]+: .*Request\(method=.[A-Z]+., path='/static/", said.out)
     assert "AssertionError" in said.err
     assert re.search(r"python -m tests\.fuzz --seed 5 --case [0-9]+\n", said.out)
