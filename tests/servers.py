@@ -55,6 +55,8 @@ class Server:
     serves a second request, unless an answer says ``connection: close``. ``waits_for_client`` says whether a
     file of a few megabytes stays open while the client does not read: some servers take as much (granian), or
     any size (daphne), into their own memory, so that the application has finished when a client aborts.
+    ``is_threaded`` says whether each request has one of a few threads or processes for as long as it takes,
+    ``pipelines`` whether a request may be sent before the one before it is answered.
     """
 
     name: str
@@ -63,6 +65,8 @@ class Server:
     arguments: str
     keeps_alive: bool = True
     waits_for_client: bool = True
+    is_threaded: bool = False
+    pipelines: bool = True
 
 
 _GUNICORN = "gunicorn {application} --bind 127.0.0.1:{port} --workers 1 --graceful-timeout 2 --log-level warning"
@@ -79,12 +83,15 @@ SERVERS: dict[str, Server] = {
         ),
         Server("granian-asgi", "granian", "asgi", f"{_GRANIAN} --interface asgi", waits_for_client=False),
         Server("granian-wsgi", "granian", "wsgi", f"{_GRANIAN} --interface wsgi", waits_for_client=False),
-        Server("gunicorn-sync", "gunicorn", "wsgi", f"{_GUNICORN} --worker-class sync", keeps_alive=False),
+        Server(
+            "gunicorn-sync", "gunicorn", "wsgi", f"{_GUNICORN} --worker-class sync", keeps_alive=False, is_threaded=True
+        ),
         Server(
             "gunicorn-gthread",
             "gunicorn",
             "wsgi",
             f"{_GUNICORN} --worker-class gthread --threads 4 --keep-alive 10",
+            is_threaded=True,
         ),
         Server(
             "waitress",
@@ -118,6 +125,15 @@ ANYCORN = Server(
     "anycorn {application} --bind 127.0.0.1:{port} --workers 0 --graceful-timeout 2 --log-level warning",
     waits_for_client=False,
 )
+
+
+@dataclass(frozen=True)
+class Held:
+    """What processes hold: open descriptors, threads, resident bytes (pages that they share count in each)."""
+
+    descriptors: int
+    threads: int
+    resident: int
 
 
 class RunningServer:
@@ -158,6 +174,17 @@ class RunningServer:
                     found.append(int(status.parent.name))
         return found
 
+    def held(self) -> Held:
+        """What all of its processes hold; needs Linux's /proc."""
+        descriptors = threads = pages = 0
+        for process in self.processes():
+            with contextlib.suppress(OSError):
+                folder = Path(f"/proc/{process}")
+                descriptors += len(list((folder / "fd").iterdir()))
+                threads += len(list((folder / "task").iterdir()))
+                pages += int((folder / "statm").read_text().split()[1])
+        return Held(descriptors, threads, pages * os.sysconf("SC_PAGE_SIZE"))
+
     def has_open(self, file: Path) -> bool:
         """Whether any process of the server has this file open; needs Linux's /proc."""
         wanted = os.path.realpath(file)
@@ -172,6 +199,12 @@ class RunningServer:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the server's first process."""
         self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int | None:
+        """The exit status of the server's first process, ``None`` if it has not ended in time."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(seconds)
+        return None
 
     def stop(self) -> None:
         """SIGTERM to the server, SIGKILL to what is left of its process group; keeps the log."""
@@ -277,6 +310,14 @@ class MalformedResponse(Exception):
     """What arrived is not an HTTP/1.1 response, or not a whole one, or more than one."""
 
 
+class CutOff(MalformedResponse):
+    """The connection ended in the middle; ``data`` is what came."""
+
+    def __init__(self, data: bytes, size: int) -> None:
+        super().__init__(f"the connection ended after {len(data)} of {size} bytes")
+        self.data = data
+
+
 @dataclass(frozen=True)
 class Response:
     """Header names are in lower case, in the order in which they came; the body is as it was on the wire."""
@@ -365,9 +406,20 @@ class Connection:
             body = self._stream.read()
         return Response(status, headers, body)
 
+    def hurry(self) -> None:
+        """Let the kernel take as much as it will from now on."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_000_000)
+
     def receive_some(self, size: int) -> bytes:
         """Read the raw bytes of the beginning of a response."""
         return self._exactly(size)
+
+    def send_raw(self, data: bytes, *, is_all: bool = False) -> None:
+        """Send bytes that need not be a request; ``is_all`` tells the server that none will follow."""
+        self._socket.sendall(data)
+        if is_all:
+            with contextlib.suppress(OSError):  # the server hung up before it had read all
+                self._socket.shutdown(socket.SHUT_WR)
 
     def rest(self) -> bytes:
         """What comes until the server closes, which a request with ``connection: close`` asks it to do."""
@@ -382,7 +434,7 @@ class Connection:
     def _exactly(self, size: int) -> bytes:
         data = self._stream.read(size)
         if len(data) != size:
-            raise MalformedResponse(f"the connection ended after {len(data)} of {size} bytes")
+            raise CutOff(data, size)
         return data
 
     def _chunks(self) -> Iterator[bytes]:
