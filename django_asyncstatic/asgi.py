@@ -15,7 +15,7 @@ from asgiref.compatibility import guarantee_single_callable
 from django_asyncstatic.serving.contents import SMALL_SIZE, ContentUnavailable
 from django_asyncstatic.serving.fields import fields_from_headers, path_info_from_scope
 from django_asyncstatic.serving.mounts import Answer, Candidates, answer, would_wait
-from django_asyncstatic.serving.plans import Plan
+from django_asyncstatic.serving.plans import UNAVAILABLE, Plan
 from django_asyncstatic.serving.streams import AsyncStream
 from django_asyncstatic.sources import add_directory, make_site
 
@@ -136,7 +136,11 @@ class StaticASGI:
             except ContentUnavailable as error:
                 loop = asyncio.get_running_loop()
                 has_another = await loop.run_in_executor(None, found.has_another, error)
-                return await self._respond(candidates, scope, receive, send) if has_another else None
+                if has_another:
+                    return await self._respond(candidates, scope, receive, send)
+                if not error.is_passing:
+                    return None
+                found, opened = Answer(UNAVAILABLE, found.contents), b""
             if not isinstance(opened, bytes):
                 assert found.plan.content is not None
                 if ZEROCOPYSEND in extensions:

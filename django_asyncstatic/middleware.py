@@ -17,7 +17,7 @@ from django_asyncstatic import conf
 from django_asyncstatic.serving.contents import ContentUnavailable
 from django_asyncstatic.serving.fields import fields_from_environ
 from django_asyncstatic.serving.mounts import Answer, Candidates, Site, answer, would_wait
-from django_asyncstatic.serving.plans import Plan
+from django_asyncstatic.serving.plans import UNAVAILABLE, Plan
 from django_asyncstatic.serving.streams import CHUNK_SIZE, AsyncStream, BoundedFile, file_for
 
 
@@ -61,6 +61,8 @@ class AsyncStaticMiddleware:
                 return respond(request, found.plan, found.open())
             except ContentUnavailable as error:
                 if not found.has_another(error):
+                    if error.is_passing:
+                        return respond(request, UNAVAILABLE, b"")
                     break
         return self.get_response(request)
 
@@ -77,6 +79,8 @@ class AsyncStaticMiddleware:
             except ContentUnavailable as error:
                 if await get_running_loop().run_in_executor(None, found.has_another, error):
                     return await self.__acall__(request, candidates)
+                if error.is_passing:
+                    return respond(request, UNAVAILABLE, b"")
         return await cast("Awaitable[HttpResponseBase]", self.get_response(request))
 
     def candidates(self, request: HttpRequest) -> Candidates:

@@ -13,6 +13,7 @@ from typing import Any
 from django_asyncstatic.serving.contents import ContentUnavailable
 from django_asyncstatic.serving.fields import fields_from_environ, path_info_from_environ
 from django_asyncstatic.serving.mounts import Answer, Candidates, answer
+from django_asyncstatic.serving.plans import UNAVAILABLE
 from django_asyncstatic.serving.streams import CHUNK_SIZE, BoundedFile, file_for
 from django_asyncstatic.sources import add_directory, make_site
 
@@ -90,6 +91,8 @@ class StaticWSGI:
                 response = _respond(found, environ, start_response)
             except ContentUnavailable as error:
                 if not found.has_another(error):
+                    if error.is_passing:
+                        return _respond(Answer(UNAVAILABLE, found.contents), environ, start_response)
                     break
             else:
                 if not has_script_name:

@@ -6,6 +6,7 @@ one line in the log, and the next request is right.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import random
@@ -26,11 +27,11 @@ from django.test import override_settings
 from django_asyncstatic import asgi, wsgi
 from django_asyncstatic.index import INDEX_NAME, StaticIndex
 from django_asyncstatic.serving import streams
-from django_asyncstatic.serving.streams import ContentChanged
+from django_asyncstatic.serving.streams import AsyncStream, BoundedFile, ContentChanged
 from django_asyncstatic.wsgi import StaticWSGI
-from tests.edges import EDGES, ask_wsgi, make_environ, make_scope
+from tests.edges import EDGES, Response, aask_asgi, ask_wsgi, make_environ, make_scope
 from tests.hostile import FAULTS, REPLACED, REWRITTEN, Asked, file_changes_during, replaced
-from tests.servers import REPOSITORY, SERVERS, raw_request, running
+from tests.servers import REPOSITORY, SERVERS, has_proc, raw_request, running
 from tests.test_collectstatic import collect, snapshot
 from tests.test_sources import as_nobody
 from tests.test_storage import project
@@ -238,21 +239,63 @@ def test_a_disk_that_nobody_may_write_to_is_served(edge: str, root: Path) -> Non
             assert EDGES[edge]("GET", f"/static/{name}").body == data
 
 
-def test_where_no_descriptor_is_left_nothing_is_dropped_for_good(root: Path, messages: Callable[[], list[str]]) -> None:
+APPLICATIONS: dict[str, Callable[[], Any]] = {
+    "middleware-sync": get_django_wsgi_application,
+    "middleware-async": get_django_asgi_application,
+    "wrapper-wsgi": wsgi.get_wsgi_application,
+    "wrapper-asgi": asgi.get_asgi_application,
+}
+
+
+@pytest.mark.parametrize("edge", SERVED)
+def test_where_no_descriptor_is_left_it_is_unavailable_and_nothing_is_dropped_for_good(
+    edge: str, root: Path, messages: Callable[[], list[str]]
+) -> None:
     resource = pytest.importorskip("resource")
-    application = StaticWSGI(root=root, prefix="static")
-    assert ask_wsgi(application, "HEAD", f"/static/{SMALL}").status == 200
-    fields = [("accept-encoding", "br")]
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with open(os.devnull) as next_one:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (next_one.fileno(), hard))
-    try:
-        assert ask_wsgi(application, "GET", f"/static/{SMALL}", fields).status == 404
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert [message.rpartition(": ")[2] for message in messages()] == ["Too many open files."]
-    response = ask_wsgi(application, "GET", f"/static/{SMALL}", fields)
-    assert (response.status, response.headers["content-encoding"]) == (200, "br")
+    application, fields = APPLICATIONS[edge](), [("accept-encoding", "br")]
+    with asyncio.Runner() as runner:
+        runner.get_loop()  # has descriptors of its own
+
+        def ask(path: str) -> Response:
+            if edge.endswith(("async", "asgi")):
+                return runner.run(aask_asgi(application, make_scope("GET", path, fields)))
+            return ask_wsgi(application, "GET", path, fields)
+
+        assert ask(f"/static/{LARGE}").status == 200  # the index is loaded
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with open(os.devnull) as next_one:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (next_one.fileno(), hard))
+        try:
+            answers = [ask(f"/static/{name}") for name in (SMALL, LARGE)]
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for response in answers:
+            assert (response.status, response.body) == (503, b"")
+            assert response.headers.items() >= {"retry-after": "1", "cache-control": "no-store"}.items()
+        assert all(message.startswith("Answered with 503: ") for message in messages())
+        assert [message.rpartition(": ")[2] for message in messages()] == ["Too many open files."] * 2
+        response = ask(f"/static/{SMALL}")
+        assert (response.status, response.headers["content-encoding"]) == (200, "br")
+
+
+@pytest.mark.skipif(not has_proc(), reason="needs a file that cannot be read: a process's own memory")
+def test_a_disk_that_fails_breaks_the_response_off_and_the_file_is_closed() -> None:
+    def memory() -> Any:
+        return open("/proc/self/mem", "rb", buffering=0)  # EIO at 0, where nothing is mapped
+
+    async def read(file: Any) -> None:
+        async for _ in AsyncStream(file, 1000):
+            pass
+
+    file = memory()
+    with pytest.raises(OSError, match="Input/output error"):
+        asyncio.run(read(file))
+    assert file.closed
+    bounded = BoundedFile(file := memory(), 1000)
+    with pytest.raises(OSError, match="Input/output error"):
+        next(iter(bounded))
+    bounded.close()
+    assert file.closed
 
 
 def test_a_large_damaged_file_is_hashed_once_however_often_it_is_asked_for(

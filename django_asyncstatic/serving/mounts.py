@@ -182,18 +182,20 @@ class Answer(NamedTuple):
     def has_another(self, error: ContentUnavailable) -> bool:
         """Whether asking again gives another answer: that of a newer release, or another representation.
 
-        Else, one line in the log says why this one is not sent. May look at the disk.
+        Else, one line in the log says why this one is not sent; of what is passing, no other one is tried, and 503 is
+        the answer. May look at the disk.
         """
         if self.origin is None or self.plan.content is None:
             return False
         mount, name, resource = self.origin
         if mount.renew(name, resource):
             return True
-        is_dropped = (
-            not error.is_passing and mount.keeps(name, resource) and resource.drop(self.plan.content.representation)
-        )
+        if error.is_passing:
+            log_once(f"Answered with 503: {error}.")
+            return False
+        is_dropped = mount.keeps(name, resource) and resource.drop(self.plan.content.representation)
         what = "Another representation is sent" if is_dropped else "Passed on to the application"
-        log_once(f"{what}: {error}.{'' if error.is_passing else ' Run collectstatic.'}")
+        log_once(f"{what}: {error}. Run collectstatic.")
         return is_dropped
 
     def remembered(self) -> bytes | None:

@@ -58,6 +58,10 @@ class Plan(NamedTuple):
     content: Content | None = None
 
 
+#: What is here cannot be read for the moment (RFC 9110 15.6.4). A 404 would be kept by caches.
+UNAVAILABLE = Plan(503, Headers((("retry-after", "1"), ("cache-control", "no-store"), ("content-length", "0"))))
+
+
 class PreparedRepresentation(NamedTuple):
     """The plans of one representation that do not depend on the request any further."""
 
