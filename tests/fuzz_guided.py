@@ -19,7 +19,7 @@ with atheris.instrument_imports(include=["django_asyncstatic", "tinycss2"]):
     from django_asyncstatic.serving.headers import HeaderPolicy
     from django_asyncstatic.serving.plans import PreparedResource, make_plan
     from tests.fuzz import is_well_formed
-    from tests.fuzz_inputs import SavedState, Source
+    from tests.fuzz_inputs import AcceptedFindings, SavedState, Source
     from tests.test_index import make_resource
 
 _PREPARED = PreparedResource(make_resource("a.css", last_modified=1_750_000_000), HeaderPolicy())
@@ -49,12 +49,18 @@ def a_state(data: bytes) -> None:
         SavedState(data).check(Path(folder))
 
 
+def a_baseline(data: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        AcceptedFindings(data).check(Path(folder))
+
+
 TARGETS: dict[str, Callable[[bytes], object]] = {
     "css": lambda data: Source("css", data.decode("utf-8", "surrogateescape")).check(),
     "js": lambda data: Source("js", data.decode("utf-8", "surrogateescape")).check(),
     "fields": fields,
     "index": an_index,
     "state": a_state,
+    "baseline": a_baseline,
 }
 
 

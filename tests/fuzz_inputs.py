@@ -24,6 +24,8 @@ from django.test import override_settings
 from django_asyncstatic import conf, options
 from django_asyncstatic.collecting.finished import STATE_VERSION, Record, State
 from django_asyncstatic.collecting.references import find_references, pattern_references, rewrite
+from django_asyncstatic.diagnosing.baseline import VERSION, Baseline, UnusableBaseline, accept, identifier
+from django_asyncstatic.diagnosing.findings import Finding, Place
 
 #: Seconds that one short text may take; more is a pattern that goes back and forth.
 LONGEST = 1.0
@@ -88,7 +90,7 @@ class Source:
         self.check_spans(pattern_references(self.text, PATTERNS))
         assert rewrite(self.text, []) == self.text
         # With URLs as storages make them: nothing but the references changes.
-        told = [(reference, quote(reference.url, safe="/:?#.")) for reference in found]
+        told = [(reference, quote(reference.url, safe="/:?#.", errors="surrogatepass")) for reference in found]
         text = rewrite(self.text, told)
         rest = text
         for between, (reference, url) in zip(self.between(found), told, strict=True):
@@ -198,6 +200,59 @@ def _told(work: Callable[[], object]) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class AcceptedFindings:
+    """The bytes of a baseline: what is accepted, or the one documented error, which names the file."""
+
+    data: bytes
+
+    def check(self, folder: Path) -> str:
+        file = folder / "baseline.json"
+        file.write_bytes(self.data)
+        try:
+            baseline = Baseline.read(file)
+        except UnusableBaseline as error:
+            message = str(error)
+        else:
+            message = ""
+        if message:
+            assert str(file) in message
+            assert "--update-baseline" in message
+            return "baseline: damaged"
+        # It can be used, kept and read again.
+        kept = accept([], identifier(), looked=baseline.looked, before=baseline, asked=("asyncstatic.W001",))
+        file.write_bytes(kept.encode())
+        assert Baseline.read(file) == kept
+        finding = Finding("asyncstatic.W001", "of a.css", "mend it", place=Place("a.css", 1))
+        assert baseline.new([finding], identifier()) in ([finding], [])
+        assert not kept.new([], identifier())
+        assert baseline.gone([], identifier(), ("asyncstatic.W001",)) == sorted(
+            each for each in baseline.accepted if each.id == "asyncstatic.W001"
+        )
+        return f"baseline: {min(len(baseline.accepted), 2)} accepted"
+
+
+def good_baseline() -> bytes:
+    accepted = [
+        {"id": "asyncstatic.W001", "place": "a.css", "about": "of a.css", "count": 1},
+        {"id": "asyncstatic.E002", "place": "", "about": "b \u00e9", "count": 3},
+    ]
+    return json.dumps({"version": VERSION, "looked": ["deep"], "accepted": accepted}, indent=1).encode()
+
+
+def random_baseline(rng: random.Random) -> bytes:
+    """A baseline that has one value of another kind, or none at all."""
+    content = json.loads(good_baseline())
+    parts: list[Any] = [content, *content["accepted"], content["accepted"]]
+    part = rng.choice(parts)
+    key = rng.choice([*part]) if isinstance(part, dict) else rng.randrange(len(part))
+    if rng.random() < 0.2:
+        del part[key]
+    else:
+        part[key] = rng.choice((None, True, 0, -1, 10**30, 1.5, "", "x", [], {}, [None], [[1]], {"a": 1}, float("nan")))
+    return json.dumps(content).encode()
+
+
 def make_input(
     rng: random.Random, mutate_bytes: Callable[[random.Random, bytes], bytes]
 ) -> tuple[object, Callable[[Path], str]]:
@@ -207,6 +262,13 @@ def make_input(
         kind: Literal["css", "js"] = rng.choice(("css", "js"))
         source = Source(kind, random_source(rng, kind))
         return source, lambda folder: source.check()
+    if how < 0.8:
+        good = good_baseline()
+        data = random_baseline(rng) if rng.random() < 0.5 else mutate_bytes(rng, good)
+        if rng.random() < 0.02:
+            data = b"[" * 200_000
+        baseline = AcceptedFindings(data)
+        return baseline, baseline.check
     if how < 0.9:
         data = good_state()
         if rng.random() < 0.5:
