@@ -27,8 +27,8 @@ from django_asyncstatic.collecting.references import find_references, pattern_re
 from django_asyncstatic.diagnosing.baseline import VERSION, Baseline, UnusableBaseline, accept, identifier
 from django_asyncstatic.diagnosing.findings import Finding, Place
 
-#: Seconds that one short text may take; more is a pattern that goes back and forth. In scripts tree-sitter starts over at
-#: each of thousands of comments without an end, which is quadratic, and which no script has.
+#: Seconds that one short text may take; more is a pattern that goes back and forth. In scripts tree-sitter starts over
+#: at each of thousands of comments without an end, which is quadratic, and which no script has.
 LONGEST = {"css": 1.0, "js": 20.0}
 
 #: What means something in a style sheet or a script; texts are made of these.
