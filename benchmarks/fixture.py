@@ -147,15 +147,13 @@ def make_tree(directory: Path, urls: int, *, big: int = 0) -> Tree:
     }
     (root / TIMES_NAME).write_bytes(times(aliases))
     (root / INDEX_NAME).write_bytes(encode_index(resources, aliases))
-    manifest = {"paths": aliases, "version": "1.1", "hash": ""}
+    big_paths = {BIG: resources[-1].path} if big else {}
+    manifest = {"paths": aliases | big_paths, "version": "1.1", "hash": ""}
     (root / "staticfiles.json").write_text(json.dumps(manifest))
     manifest_with_stats = directory / "with-stats"
     manifest_with_stats.mkdir()
     (manifest_with_stats / "staticfiles.json").write_text(json.dumps({**manifest, "stats": stats}))
-    requested = {name: aliases[name] for name in REQUESTED}
-    if big:
-        requested[BIG] = resources[-1].path
-    return Tree(root, manifest_with_stats, requested)
+    return Tree(root, manifest_with_stats, {name: aliases[name] for name in REQUESTED} | big_paths)
 
 
 def _write_big(root: Path, size: int) -> Resource:
@@ -165,5 +163,6 @@ def _write_big(root: Path, size: int) -> Resource:
     path = hashed_name(BIG, digest)
     (root / path).parent.mkdir(parents=True)
     (root / path).write_bytes(data)
+    os.link(root / path, root / BIG)
     identity = Representation(None, path, size, strong_etag(digest[:DIGEST_DIGITS]), digest[:DIGEST_DIGITS])
     return Resource(path=path, media_type="video/mp4", representations=(identity,), immutable=True, sha256=digest)
