@@ -230,7 +230,6 @@ def test_what_breaks_the_chain_is_found(names: list[str], expected: list[str]) -
 
 
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
-@pytest.mark.filterwarnings("ignore:Unclosed file:ResourceWarning")  # Django 5.2 and 6.0, after an error
 @pytest.mark.parametrize(
     ("name", "breaks"),
     [("UnmarkedAsync", True), ("SyncOverride", True), ("Marked", False), ("OverrideThatKnows", False)],
