@@ -27,8 +27,9 @@ logger = logging.getLogger("django_asyncstatic")
 #: Seconds between two looks at the index file. One stat in five seconds costs nothing and a deploy takes longer.
 RELOAD_INTERVAL = 5.0
 
-#: Seconds between two looks because of names that the index lacks: a worker that started after a deploy renders them.
-REFRESH_INTERVAL = 0.25
+#: Most seconds between two looks because of names that the index lacks, which a worker renders that started after a
+#: deploy; and how many times as long as a look took there is none. A local one takes microseconds.
+REFRESH_INTERVAL, REFRESH_REST = 0.25, 100
 
 #: Names that a log line spells out of those that a scan skipped.
 _NAMED = 5
@@ -95,14 +96,11 @@ class IndexLoader:
         private = PRIVATE_NAMES if self._place is None else self._place.private
         return LiveDirectory(self.contents().root, private=private).get(name)
 
-    def refresh(self, *, at_once: bool = False) -> bool:
-        now = monotonic()
-        if self._loaded is None or (now < self._next_refresh and not at_once):
-            return False
-        self._next_refresh = now + REFRESH_INTERVAL
-        before = self._loaded
-        self._look(wait=at_once)
-        return self._loaded is not before
+    def refresh(self, known: ResourceIndex, *, at_once: bool = False) -> bool:
+        if self.current() is known and (at_once or monotonic() >= self._next_refresh):
+            # Who comes while another thread loads a newer one waits for it: the name may be in there.
+            self._look(wait=True)
+        return self.current() is not known
 
     def ready(self) -> ResourceIndex | None:
         loaded = self._loaded
@@ -152,12 +150,15 @@ class IndexLoader:
         """Load the index anew if its file is another one; one thread does, others go on with what there is, or wait."""
         if not self._lock.acquire(blocking=wait):
             return
+        rest = REFRESH_INTERVAL
         try:
             self._next_look = monotonic() + self._interval
             place, loaded = self._place, self._loaded
             if place is None or place.index_file is None or loaded is None:
                 return
+            began = monotonic()
             signature = _signature(place.index_file)
+            rest = min(REFRESH_INTERVAL, REFRESH_REST * (monotonic() - began))
             if signature is None or signature == self._signature:
                 return
             self._signature = signature
@@ -166,6 +167,7 @@ class IndexLoader:
             except (OSError, InvalidIndex) as error:
                 self._complain(f"{_sentence(error)} The index loaded before stays in use.", error)
         finally:
+            self._next_refresh = monotonic() + rest
             self._lock.release()
 
     def _complain(self, message: str, error: Exception) -> None:
@@ -204,7 +206,7 @@ class LiveSource:
     def look_up(self, name: str) -> Resource | None:
         return self.strategy.get(name)
 
-    def refresh(self, *, at_once: bool = False) -> bool:
+    def refresh(self, known: ResourceIndex, *, at_once: bool = False) -> bool:
         return False
 
 
@@ -243,7 +245,7 @@ class RootFiles:
     def look_up(self, name: str) -> Resource | None:
         return LiveDirectory(self._root).get(name)
 
-    def refresh(self, *, at_once: bool = False) -> bool:
+    def refresh(self, known: ResourceIndex, *, at_once: bool = False) -> bool:
         return False
 
 

@@ -6,7 +6,9 @@ import logging
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -368,6 +370,35 @@ def test_a_name_that_only_a_newer_index_has_is_found_at_once(root: Path) -> None
     resources = [make_resource(name, sha256(b"x").hexdigest(), 1) for name in ("a.css", "b.css")]
     (root / INDEX_NAME).write_bytes(encode_index(resources, {}))
     assert get(application, "/static/b.css").status == 200
+
+
+def test_a_name_of_a_newer_index_is_waited_for_while_another_thread_loads_that(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application = collected(root, b"x")
+    assert get(application, "/static/a.css").status == 200
+    names = ["a.css", "b.css", "c.css"]
+    for name in names:
+        (root / name).write_bytes(b"x")
+    resources = [make_resource(name, sha256(b"x").hexdigest(), 1) for name in names]
+    (root / INDEX_NAME).write_bytes(encode_index(resources, {}))
+    load, is_loading, may_load = StaticIndex.load, threading.Event(), threading.Event()
+
+    def held_up(file: Path) -> StaticIndex:
+        is_loading.set()
+        assert may_load.wait(10)
+        return load(file)
+
+    monkeypatch.setattr(StaticIndex, "load", held_up)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(get, application, "/static/b.css")
+        assert is_loading.wait(10)
+        others = [pool.submit(get, application, f"/static/{name}") for name in ("c.css", "missing.css")]
+        # What the loaded index has does not wait.
+        assert get(application, "/static/a.css").status == 200
+        assert not wait({first, *others}, 0.1).done
+        may_load.set()
+        assert [each.result(10).status for each in (first, *others)] == [200, 200, 404]
 
 
 @pytest.mark.parametrize("path", ["/static/a.css", "/static/a.css?range"], ids=["whole", "range"])

@@ -40,8 +40,8 @@ class Source(Protocol):
     def look_up(self, name: str) -> Resource | None:
         """Look it up on the disk."""
 
-    def refresh(self, *, at_once: bool = False) -> bool:
-        """Look for a newer index, though not at every call unless ``at_once``; whether there is one."""
+    def refresh(self, known: ResourceIndex, *, at_once: bool = False) -> bool:
+        """Whether there is a newer index than the ``known`` one. May not look again so soon, unless ``at_once``."""
 
 
 class MountOptions(NamedTuple):
@@ -96,7 +96,7 @@ class Mount:
             if self.source.is_live(path) and (resource := self.source.look_up(path)) is not None:
                 return self._prepare(name, resource)
             # A worker that has started since the deploy may have rendered the name.
-            return self.get(name) if self.source.refresh() else None
+            return self.get(name) if self.source.refresh(index) else None
         found = self._prepare(name, resource)
         with self._lock:
             prepared[name] = found
@@ -111,7 +111,7 @@ class Mount:
 
     def renew(self, name: str, stale: PreparedResource) -> bool:
         """Whether :meth:`get` gives another resource by now, after a deploy, than one whose file is not as it says."""
-        self.source.refresh(at_once=True)
+        self.source.refresh(self.source.current(), at_once=True)
         found = self.get(name)
         if found is not stale or stale.resource.identity.digest:
             return not (isinstance(found, PreparedResource) and found.resource == stale.resource)
