@@ -143,7 +143,7 @@ def test_every_test_and_file_that_the_docs_name_exists() -> None:
         text = page.read_text()
         tests = set(re.findall(r"``(test_\w+)``", text))
         assert {name for name in tests if f"def {name}(" not in sources} == set(), page.name
-        files = set(re.findall(r"``((?:tests|benchmarks|django_asyncstatic)/[\w./-]*|docs/[\w-]+\.\w+)``", text))
+        files = set(re.findall(r"``((?:tests|benchmarks|django_asyncstatic)/[\w./-]*|docs/[\w-]+\.rst)``", text))
         assert {name for name in files if not (REPOSITORY / name).exists()} == set(), page.name
 
 
