@@ -85,7 +85,8 @@ def write(block: Block, directory: Path) -> None:
 def merged(old: str, block: str) -> str:
     """A Python file with the statements of a block in the places of those that bind the same names."""
     for statement in ast.parse(block).body:
-        lines = block.splitlines()[statement.lineno - 1 : statement.end_lineno]
+        first = min([statement.lineno, *(each.lineno for each in getattr(statement, "decorator_list", ()))])
+        lines = block.splitlines()[first - 1 : statement.end_lineno]
         place = next((each for each in ast.parse(old).body if _binds(each) and _binds(each) == _binds(statement)), None)
         if place is None:
             assert not any(line.strip().startswith(ELISION) for line in lines), f"nothing to stand for {ELISION}"
