@@ -59,7 +59,7 @@ def run(command: str, folder: Path) -> str:
 
 def section(title: str) -> str:
     """The text below a heading."""
-    found = re.search(rf"^{re.escape(title)}\n~+\n(.*?)(?=^\S[^\n]*\n[~-]{{4,}}$|^\.\. _|\Z)", PAGE, re.M | re.S)
+    found = re.search(rf"^{re.escape(title)}\n-+\n(.*?)(?=^\S[^\n]*\n-{{4,}}$|^\.\. _|\Z)", PAGE, re.M | re.S)
     assert found, title
     return found[1]
 
