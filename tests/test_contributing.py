@@ -49,9 +49,9 @@ from tests.verify import verify_case
 import django_asyncstatic
 assert Path(django_asyncstatic.__file__).is_relative_to(Path.cwd()), "the copy"
 sys.modules["project"] = sys.modules["__main__"]
-case = eval(sys.argv[2])
-for ask in EDGES.values():
-    verify_case(case, Path("root"), ask)
+for row in sys.argv[2:]:
+    for ask in EDGES.values():
+        verify_case(eval(row), Path("root"), ask)
 """
 
 
@@ -105,12 +105,13 @@ assert run_checks(["drift"], deep=True) == []
 """
 
 
-@pytest.mark.parametrize(("name", "more"), [("A coding", DIAGNOSED), ("A header", "")])
-def test_the_lines_of_a_recipe_pass_the_row_that_it_adds(copy: Path, name: str, more: str, static_root: Path) -> None:
-    (row,) = recipe(name, copy)
-    run(copy, PROJECT + ASK + more, str(REPOSITORY / "tests/static"), row)
-    with pytest.raises(AssertionError):  # which the package does not pass as it is
-        verify_case(eval(row, vars(cases)), static_root, EDGES["plan"])
+def test_the_lines_for_a_coding_and_a_header_pass_the_rows_that_they_add(copy: Path, static_root: Path) -> None:
+    rows = [*recipe("A coding", copy), *recipe("A header", copy)]
+    assert len(rows) == 2
+    run(copy, PROJECT + ASK + DIAGNOSED, str(REPOSITORY / "tests/static"), *rows)
+    for row in rows:
+        with pytest.raises(AssertionError):  # which the package does not pass as it is
+            verify_case(eval(row, vars(cases)), static_root, EDGES["plan"])
 
 
 def test_a_diagnostic_that_follows_the_recipe_finds_its_fault_and_no_other(copy: Path) -> None:
