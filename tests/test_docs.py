@@ -192,3 +192,26 @@ def test_a_broken_link_of_a_built_page_is_found(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text('<p id="here"><a href="gone.html">c</a><a href="#gone">d</a><img src="x.svg">')
     found = [line for line in broken(tmp_path) if line.startswith(("page.html", "index.html"))]
     assert found == ["page.html: gone.html", "page.html: #gone", "page.html: x.svg"]
+
+
+# --- the architecture -----------------------------------------------------------------------------------------------
+
+
+def test_the_architecture_lists_every_module_and_the_reverse() -> None:
+    """Those of diagnosing by family only: of them the page names what they share."""
+    (listing,) = [block.text for block in Page(DOCS / "architecture.rst", section="The files").blocks()]
+    listed, room = set(), ""
+    for line in listing.splitlines()[1:]:
+        indentation, words = len(line) - len(line.lstrip()), line.split()
+        if words[0].endswith("/"):
+            room = words[0]
+        for word in words if words[0].endswith(".py") else ():
+            if word.endswith(".py"):
+                listed.add((room if indentation > 4 else "") + word)
+    there = {module.relative_to(PACKAGE).as_posix() for module in MODULES}
+    assert listed <= there
+    assert {
+        name
+        for name in there - listed
+        if not name.startswith(("diagnosing/", "management/")) and not name.endswith("/__init__.py")
+    } == set()
