@@ -19,6 +19,8 @@ from django_asyncstatic.serving.plans import UNAVAILABLE, Plan
 from django_asyncstatic.serving.streams import AsyncStream
 from django_asyncstatic.sources import add_directory, make_site
 
+__all__ = ["StaticASGI", "get_asgi_application"]
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -88,7 +88,11 @@ _COMPRESSIBLE = frozenset(
 
 
 def media_type(name: str) -> str:
-    """The media type of a file by its name (``admin/css/base.css``), without parameters; never raises."""
+    """The media type of a file by its name, without parameters; never raises.
+
+    >>> media_type("admin/css/base.css"), media_type("no-extension")
+    ('text/css', 'application/octet-stream')
+    """
     base = name.rpartition("/")[2].lower()
     if base in _NAMES:
         return _NAMES[base]

@@ -20,6 +20,8 @@ from django_asyncstatic.serving.mounts import Answer, Candidates, Site, answer, 
 from django_asyncstatic.serving.plans import UNAVAILABLE, Plan
 from django_asyncstatic.serving.streams import CHUNK_SIZE, AsyncStream, BoundedFile, file_for
 
+__all__ = ["AsyncStaticMiddleware"]
+
 
 class AsyncStaticMiddleware:
     """Answers requests for static files from the index, and passes on every other, untouched and at once.

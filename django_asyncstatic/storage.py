@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from django_asyncstatic.collecting.sources import Source
     from django_asyncstatic.collecting.survey import Search
 
+__all__ = ["CompressedManifestStaticFilesStorage", "CompressedStaticFilesStorage", "UncollectedStaticFilesStorage"]
+
 ProcessedFile = tuple[str, str | None, bool | Exception]
 
 

@@ -17,6 +17,8 @@ from django_asyncstatic.serving.plans import UNAVAILABLE
 from django_asyncstatic.serving.streams import CHUNK_SIZE, BoundedFile, file_for
 from django_asyncstatic.sources import add_directory, make_site
 
+__all__ = ["StaticWSGI", "get_wsgi_application"]
+
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 WSGIApplication = Callable[[Environ, StartResponse], Iterable[bytes]]

@@ -24,6 +24,8 @@ autodoc_typehints = "none"
 exclude_patterns = ["_build"]
 nitpicky = True
 html_theme = "furo"
+pygments_style = "default"  # furo's own shows no colour for what a diff adds
+pygments_dark_style = "monokai"
 html_title = f"{project} {release}"
 
 

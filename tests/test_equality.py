@@ -1,6 +1,6 @@
 """The files of real packages, collected by Django's own manifest storage and by ours: the same names, the same bytes.
 
-Where the two differ on purpose, with the reasons, is in docs/collecting.rst; none of these packages has such a case.
+Where the two differ on purpose, with the reasons, is in docs/differences.rst; none of these packages has such a case.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The recipes of docs/collecting.rst, their commands word for word, in a project that ``startproject`` made."""
+"""The recipes of docs/deploying.rst, their commands word for word, in a project that ``startproject`` made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from django_asyncstatic.index import INDEX_NAME, StaticIndex
 
-PAGE = (Path(__file__).parents[1] / "docs/collecting.rst").read_text()
+PAGE = (Path(__file__).parents[1] / "docs/deploying.rst").read_text()
 
 SETTINGS = """
 INSTALLED_APPS.insert(0, "django_asyncstatic")
@@ -58,8 +58,8 @@ def run(command: str, folder: Path) -> str:
 
 
 def section(title: str) -> str:
-    """The text below a heading of the third level."""
-    found = re.search(rf"^{re.escape(title)}\n~+\n(.*?)(?=^\S[^\n]*\n[~-]{{4,}}$|^\.\. _|\Z)", PAGE, re.M | re.S)
+    """The text below a heading."""
+    found = re.search(rf"^{re.escape(title)}\n-+\n(.*?)(?=^\S[^\n]*\n-{{4,}}$|^\.\. _|\Z)", PAGE, re.M | re.S)
     assert found, title
     return found[1]
 

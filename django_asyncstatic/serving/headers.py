@@ -15,6 +15,8 @@ from django.utils.http import http_date
 
 from django_asyncstatic.index import Representation, Resource
 
+__all__ = ["HeaderPolicy"]
+
 Pairs = tuple[tuple[str, str], ...]
 
 #: Ten years, as WhiteNoise has it; RFC 8246's ``immutable`` is what matters, the number only has to be long.
@@ -96,6 +98,10 @@ def immutable_file_test(rule: str | Callable[[str, str], bool] | None) -> Callab
     """A test from the name of a bundler, a regular expression for file names, or a test already.
 
     Only the last component of a path is looked at: a folder with a hash in its name makes no file immutable.
+
+    >>> is_immutable = immutable_file_test("vite")
+    >>> is_immutable("", "/static/assets/index-BRBmoGS9.js"), is_immutable("", "/static/photos/IMG-WINTER24.jpg")
+    (True, False)
     """
     if rule is None or callable(rule):
         return rule

@@ -18,6 +18,8 @@ from django_asyncstatic.serving.memory import Memory
 from django_asyncstatic.serving.plans import Plan, PreparedResource, make_plan, make_redirect_plan
 from django_asyncstatic.serving.security import SecurityPolicy
 
+__all__ = ["MountOptions"]
+
 #: Resources kept prepared per mount, a few kilobytes each; the oldest go first. A page has under a hundred.
 PREPARED_RESOURCES = 4096
 

@@ -41,7 +41,11 @@ _parse_cached = lru_cache(maxsize=512)(_parse)
 
 
 def parse_accept_encoding(field: str) -> Weights:
-    """Weights (0 to 1) by lower-case content coding; ``*`` and ``identity`` stand among them if listed."""
+    """Weights (0 to 1) by lower-case content coding; ``*`` and ``identity`` stand among them if listed.
+
+    >>> parse_accept_encoding("gzip, BR;q=0.8, identity;q=0, a b")
+    {'gzip': 1.0, 'br': 0.8, 'identity': 0.0}
+    """
     return _parse_cached(field) if len(field) <= CACHED_LENGTH else _parse(field)
 
 

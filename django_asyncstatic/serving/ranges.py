@@ -30,7 +30,11 @@ UNSATISFIABLE = Unsatisfiable()
 
 
 def parse_range(field: str, size: int) -> ByteRange | Unsatisfiable | None:
-    """The range of a representation of ``size`` bytes; ``None`` when the field is to be ignored."""
+    """The range of a representation of ``size`` bytes; ``None`` when the field is to be ignored.
+
+    >>> parse_range("bytes=0-0", 10), parse_range("bytes=-3", 10), parse_range("bytes=0-0,5-5", 10)
+    (ByteRange(start=0, stop=1), ByteRange(start=7, stop=10), None)
+    """
     match = _BYTES_RANGE.fullmatch(field)
     if match is None:
         return None
