@@ -22,7 +22,7 @@ from django.core.signals import setting_changed
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotFound
 from django.http.response import HttpResponseBase
 
-from django_asyncstatic.index import DIGEST_DIGITS, Representation, Resource, strong_etag, weak_etag
+from django_asyncstatic.index import DIGEST_DIGITS, Representation, Resource, change_time, strong_etag, weak_etag
 from django_asyncstatic.live import is_plain
 from django_asyncstatic.media_types import media_type
 from django_asyncstatic.serving.contents import SMALL_SIZE, Contents
@@ -113,7 +113,7 @@ class FoundFiles:
         except OSError:  # removed since it was found, or not ours to read
             return None
         if data is None:
-            found = Representation(None, file, stat.st_size, weak_etag(stat.st_size, stat.st_mtime_ns), "")
+            found = Representation(None, file, stat.st_size, weak_etag(stat.st_size, change_time(stat)), "")
         else:
             digest = sha256(data).hexdigest()[:DIGEST_DIGITS]
             found = Representation(None, file, len(data), strong_etag(digest), digest)
