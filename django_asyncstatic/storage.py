@@ -79,7 +79,10 @@ class _IndexingMixin(StaticFilesStorage):
         then nothing was published.
         """
         from django_asyncstatic.collecting import builder
+        from django_asyncstatic.collecting.atomic import CollectError
 
+        for missing in options.lacking(self.levels):
+            raise CollectError(missing)
         return builder.collect(
             self.order(
                 paths,
@@ -305,9 +308,10 @@ class UncollectedStaticFilesStorage(StaticFilesStorage):
 
     #: Static files are served as the finders have them.
     is_uncollected = True
+    option_table = options.MANIFEST_STORAGE
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _, kwargs = options.take(options.MANIFEST_STORAGE, kwargs)
+        _, kwargs = options.take(self.option_table, kwargs)
         kwargs.pop("manifest_storage", None)
         super().__init__(*args, **kwargs)
 

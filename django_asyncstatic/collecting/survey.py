@@ -15,12 +15,10 @@ from django_asyncstatic.collecting.atomic import CollectError
 from django_asyncstatic.collecting.finished import Record, State
 from django_asyncstatic.collecting.hashing import Broken, Link, Names
 from django_asyncstatic.collecting.references import (
-    ModulesUnavailable,
     Reference,
     find_references,
     parser_version,
     pattern_references,
-    require_modules,
 )
 from django_asyncstatic.collecting.sources import Source, is_settled
 from django_asyncstatic.index import PRIVATE_DIRECTORY
@@ -151,11 +149,6 @@ def survey(
     ``search`` is ``None`` where names are not hashed, so that nothing is rewritten. ``folds_case`` says that the
     root takes names that differ by case for one; ``reserved`` are names of files that collecting itself writes.
     """
-    if search is not None and search.modules and search.patterns is None:
-        try:
-            require_modules()
-        except ModulesUnavailable as error:
-            raise CollectError(str(error)) from error
     result = Survey()
     for source in sorted(sources, key=lambda each: each.name):
         if source.name in reserved or source.name.startswith(f"{PRIVATE_DIRECTORY}/"):
