@@ -41,6 +41,9 @@ logger = logging.getLogger("django_asyncstatic")
 #: Characters of a SECRET_KEY, at least, that is looked for in files: Django's own have 50 of random.
 SECRET_KEY_LENGTH = 32
 
+#: The storage that the quick start has.
+OUR_STORAGE = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
+
 #: Our settings with their defaults. Each has its paragraph in the docs, page "Settings".
 DEFAULTS: dict[str, Any] = {
     "ASYNCSTATIC_ADD_HEADERS_FUNCTION": None,
@@ -182,7 +185,9 @@ def place() -> Place:
 def _storage_settings() -> dict[str, Any]:
     alias: Any = settings.STORAGES.get(STATICFILES_STORAGE_ALIAS)
     if not isinstance(alias, dict) or "BACKEND" not in alias:
-        raise ImproperlyConfigured('STORAGES has no "staticfiles" with a "BACKEND": copy it from Django\'s default.')
+        raise ImproperlyConfigured(
+            f'STORAGES has no "staticfiles" with a "BACKEND": add "staticfiles": {{"BACKEND": "{OUR_STORAGE}"}}.'
+        )
     return {"OPTIONS": {}, **alias}
 
 
@@ -191,7 +196,10 @@ def _storage_class() -> Any:
     try:
         return import_string(backend)
     except ImportError as error:
-        raise ImproperlyConfigured(f'STORAGES["staticfiles"]["BACKEND"] cannot be imported: {error}') from error
+        raise ImproperlyConfigured(
+            f'STORAGES["staticfiles"]["BACKEND"], {backend!r}, cannot be imported ({error}): write the dotted path of a'
+            f" storage, such as {OUR_STORAGE}."
+        ) from error
 
 
 def storage_backend() -> str:
@@ -295,7 +303,9 @@ def unread_storage() -> tuple[str, Any]:
         with urls_not_fixed():
             return options["BACKEND"], storage_class(**options["OPTIONS"])
     except (TypeError, ValueError) as error:
-        raise ImproperlyConfigured(f'STORAGES["staticfiles"]["OPTIONS"] cannot be used: {error}') from error
+        raise ImproperlyConfigured(
+            f'STORAGES["staticfiles"]["OPTIONS"] cannot be used: {error}. Give what {options["BACKEND"]} takes.'
+        ) from error
 
 
 @contextmanager
@@ -358,10 +368,15 @@ def rehearsal() -> Rehearsal | None:
 
 def _require_index_for_rehearsal() -> None:
     if not makes_index():
-        raise ImproperlyConfigured(
-            f'ASYNCSTATIC_REHEARSAL needs one of this app\'s storages in STORAGES["staticfiles"]; there is'
-            f" {storage_backend()}."
-        )
+        raise ImproperlyConfigured(f"ASYNCSTATIC_REHEARSAL {needs_index()}")
+
+
+def needs_index() -> str:
+    """What to say behind the name of something that another package's storage cannot do."""
+    return (
+        f'needs one of this app\'s storages in STORAGES["staticfiles"], such as {OUR_STORAGE}; there is'
+        f" {storage_backend()}."
+    )
 
 
 def serves_sources() -> bool:
@@ -449,7 +464,8 @@ def security_policy() -> SecurityPolicy | None:
                 return _ask(middleware_class)
             except Exception:
                 logger.exception(
-                    "%s cannot be asked which headers it adds; django-asyncstatic's wrapper adds SecurityMiddleware's.",
+                    "%s cannot be asked which headers it adds; django-asyncstatic's wrapper adds SecurityMiddleware's."
+                    " Let it answer a request for a static file without the error below.",
                     path,
                 )
                 return _ask(SecurityMiddleware)

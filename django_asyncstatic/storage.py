@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from django_asyncstatic.collecting.sources import Source
     from django_asyncstatic.collecting.survey import Search
 
+#: Wrong names of a process for which a right one is looked for, and right ones that each is compared with, which takes
+#: ten milliseconds: a project may catch this error in its requests.
+_COMPARED = 100
+
 ProcessedFile = tuple[str, str | None, bool | Exception]
 
 
@@ -233,6 +237,8 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
             value = options.peek(self.option_table, kwargs, name)
             if value is not None:
                 setattr(self, name, value)
+        #: What is near names that are none.
+        self._near: dict[str, str] = {}
         super().__init__(*args, **kwargs)
 
     @property
@@ -242,7 +248,10 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
     def url(self, name: str, force: bool = False) -> str:  # type: ignore[override]
         """Django's: the plain name with DEBUG, unless ``force``; in a rehearsal the hashed one, as in production."""
         if self.rehearsal is None:
-            return super().url(name, force)
+            try:
+                return super().url(name, force)
+            except ValueError as error:
+                raise ValueError(f"{error}.{self._advice(name)}") from None
         if (number := self.rehearsal.refresh()) != self._rehearsed:
             self.hashed_files, self.manifest_hash = cast("Any", self.load_manifest())
             self._rehearsed = number
@@ -252,6 +261,16 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
             from django_asyncstatic.development import did_you_mean
 
             raise ValueError(f"{error}.{did_you_mean(name, self.hashed_files)}") from None
+
+    def _advice(self, name: str) -> str:
+        """What to do about a name that the manifest lacks."""
+        if not self.hashed_files:
+            return f" There is no {self.manifest_name}, or nothing in it: run manage.py collectstatic."
+        if name not in self._near and len(self._near) < _COMPARED:
+            from django_asyncstatic.development import did_you_mean
+
+            self._near[name] = did_you_mean(name, self.hashed_files, _COMPARED)
+        return f"{self._near.get(name, '')} If the file is new, run manage.py collectstatic."
 
     def search(self) -> Search:
         """Where references are looked for."""
@@ -351,6 +370,6 @@ def _log(report: Report) -> None:
 
     logger = logging.getLogger("django_asyncstatic")
     for name, reason in report.unindexable:
-        logger.warning("%r is not in the index and will not be served: %s.", name, reason)
+        logger.warning("%r is not in the index and will not be served: %s. Rename it.", name, reason)
     for warning in report.warnings:
         logger.warning("%s", warning)

@@ -317,7 +317,9 @@ class _Collect:
                     " earlier collect."
                 ) from None
             except ValueError as error:
-                raise CollectError(f"--previous {root}: {error}") from error
+                raise CollectError(
+                    f"--previous {root}: {error} Leave it out, or name another earlier STATIC_ROOT."
+                ) from error
         return earlier
 
     def _note_beginning(self) -> list[str]:

@@ -193,7 +193,8 @@ class Answer(NamedTuple):
             not error.is_passing and mount.keeps(name, resource) and resource.drop(self.plan.content.representation)
         )
         what = "Another representation is sent" if is_dropped else "Passed on to the application"
-        log_once(f"{what}: {error}.{'' if error.is_passing else ' Run collectstatic.'}")
+        advice = "It is tried again; see this process's limits." if error.is_passing else "Run collectstatic."
+        log_once(f"{what}: {error}. {advice}")
         return is_dropped
 
     def remembered(self) -> bytes | None:
