@@ -19,7 +19,8 @@ class ContentCoding(NamedTuple):
 
     ``encode(data, level)`` and ``decode(data)`` take and return whole bodies; ``decode`` raises
     ``ValueError`` for bytes that are not in this coding. ``library()`` names the implementation and
-    its version, since another version may produce other bytes.
+    its version, since another version may produce other bytes; it raises ``ImportError`` where there is
+    none, against which ``remedy`` helps.
     """
 
     token: str
@@ -29,6 +30,7 @@ class ContentCoding(NamedTuple):
     encode: Callable[[bytes, int], bytes]
     decode: Callable[[bytes], bytes]
     library: Callable[[], str]
+    remedy: str
 
 
 def _gzip_encode(data: bytes, level: int) -> bytes:
@@ -119,9 +121,15 @@ CODINGS: dict[str, ContentCoding] = {
     for coding in (
         # Level 9: zlib's highest. Quality 11: brotli's highest, its default. Level 19: zstd's highest that does
         # not ask for the "ultra" windows that RFC 9659 forbids.
-        ContentCoding("gzip", ".gz", 9, range(1, 10), _gzip_encode, _gzip_decode, _gzip_library),
-        ContentCoding("br", ".br", 11, range(12), _brotli_encode, _brotli_decode, _brotli_library),
-        ContentCoding("zstd", ".zst", 19, range(1, 23), _zstd_encode, _zstd_decode, _zstd_library),
+        ContentCoding(
+            "gzip", ".gz", 9, range(1, 10), _gzip_encode, _gzip_decode, _gzip_library, "use a Python that has zlib"
+        ),
+        ContentCoding(
+            "br", ".br", 11, range(12), _brotli_encode, _brotli_decode, _brotli_library, "pip install brotli"
+        ),
+        ContentCoding(
+            "zstd", ".zst", 19, range(1, 23), _zstd_encode, _zstd_decode, _zstd_library, "pip install backports.zstd"
+        ),
     )
 }
 

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import cache
@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
+from django.apps import apps
 from django.conf import ENVIRONMENT_VARIABLE, STATICFILES_STORAGE_ALIAS, settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from django_asyncstatic import options as storage_options
 from django_asyncstatic.index import INDEX_NAME, TIMES_NAME
 from django_asyncstatic.live import LiveDirectory
 from django_asyncstatic.serving.contents import Contents
@@ -38,6 +40,9 @@ logger = logging.getLogger("django_asyncstatic")
 
 #: Characters of a SECRET_KEY, at least, that is looked for in files: Django's own have 50 of random.
 SECRET_KEY_LENGTH = 32
+
+#: The storage that the quick start has.
+OUR_STORAGE = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
 
 #: Our settings with their defaults. Each has its paragraph in the docs, page "Settings".
 DEFAULTS: dict[str, Any] = {
@@ -180,7 +185,9 @@ def place() -> Place:
 def _storage_settings() -> dict[str, Any]:
     alias: Any = settings.STORAGES.get(STATICFILES_STORAGE_ALIAS)
     if not isinstance(alias, dict) or "BACKEND" not in alias:
-        raise ImproperlyConfigured('STORAGES has no "staticfiles" with a "BACKEND": copy it from Django\'s default.')
+        raise ImproperlyConfigured(
+            f'STORAGES has no "staticfiles" with a "BACKEND": add "staticfiles": {{"BACKEND": "{OUR_STORAGE}"}}.'
+        )
     return {"OPTIONS": {}, **alias}
 
 
@@ -189,7 +196,10 @@ def _storage_class() -> Any:
     try:
         return import_string(backend)
     except ImportError as error:
-        raise ImproperlyConfigured(f'STORAGES["staticfiles"]["BACKEND"] cannot be imported: {error}') from error
+        raise ImproperlyConfigured(
+            f'STORAGES["staticfiles"]["BACKEND"], {backend!r}, cannot be imported ({error}): write the dotted path of a'
+            f" storage, such as {OUR_STORAGE}."
+        ) from error
 
 
 def storage_backend() -> str:
@@ -228,11 +238,59 @@ def settings_file() -> str | None:
 
 
 def validate() -> None:
-    """Raise ``ImproperlyConfigured`` for the first setting that cannot be meant."""
-    for name in DEFAULTS:
-        setting(name)
-    static_prefix()
+    """Raise ``ImproperlyConfigured`` for the first setting or option that cannot be meant or lacks a library."""
+    for _, fault in faults():
+        raise ImproperlyConfigured(fault)
     unread_storage()
+    for missing in lacking(modules=False):
+        raise ImproperlyConfigured(missing)
+
+
+def faults() -> Iterator[tuple[str, str]]:
+    """The settings and options that cannot be meant, each with a sentence. No storage is made for it."""
+    for name in DEFAULTS:
+        try:
+            setting(name)
+        except ImproperlyConfigured as error:
+            yield name, str(error)
+    try:
+        static_prefix()
+    except ImproperlyConfigured as error:
+        yield "STATIC_URL", str(error)
+    try:
+        given = _storage_settings()["OPTIONS"]
+        storage_class = _storage_class()
+        if getattr(settings, "ASYNCSTATIC_REHEARSAL", False) is True:
+            _require_index_for_rehearsal()
+    except ImproperlyConfigured as error:
+        yield "STORAGES", str(error)
+        return
+    if not isinstance(given, Mapping):
+        yield "STORAGES", f"{storage_options.WHERE} is {given!r}; it has to be a dictionary."
+    elif (table := getattr(storage_class, "option_table", None)) is not None:
+        for fault in storage_options.faults(table, given, is_closed=_has_only_our_options(storage_class)):
+            yield "STORAGES", fault
+
+
+def _has_only_our_options(storage_class: type[Any]) -> bool:
+    """Whether no class of a project, derived from ours, takes options of its own."""
+    makers = (each for each in storage_class.__mro__ if "__init__" in vars(each))
+    return next(makers).__module__ == "django_asyncstatic.storage"
+
+
+def lacking(*, modules: bool = True) -> Iterator[str]:
+    """What a library is missing for that the options of the storage ask for; of options without fault.
+
+    With ``modules`` the parser of JavaScript too, without which collecting stops and other work goes on.
+    """
+    storage_class = _storage_class()
+    table = getattr(storage_class, "option_table", None)
+    if table is not None:
+        given = _storage_settings()["OPTIONS"]
+        name = "support_js_module_import_aggregation"
+        if modules and name in table and given.get(name, getattr(storage_class, name, False)):
+            yield from storage_options.lacking_for_modules()
+        yield from storage_options.lacking(storage_options.levels(storage_options.peek(table, given, "codings"), None))
 
 
 def unread_storage() -> tuple[str, Any]:
@@ -245,7 +303,9 @@ def unread_storage() -> tuple[str, Any]:
         with urls_not_fixed():
             return options["BACKEND"], storage_class(**options["OPTIONS"])
     except (TypeError, ValueError) as error:
-        raise ImproperlyConfigured(f'STORAGES["staticfiles"]["OPTIONS"] cannot be used: {error}') from error
+        raise ImproperlyConfigured(
+            f'STORAGES["staticfiles"]["OPTIONS"] cannot be used: {error}. Give what {options["BACKEND"]} takes.'
+        ) from error
 
 
 @contextmanager
@@ -300,14 +360,23 @@ def rehearsal() -> Rehearsal | None:
     """What stands for STATIC_ROOT and its collect under ASYNCSTATIC_REHEARSAL."""
     if not setting("ASYNCSTATIC_REHEARSAL"):
         return None
-    if not makes_index():
-        raise ImproperlyConfigured(
-            f'ASYNCSTATIC_REHEARSAL needs one of this app\'s storages in STORAGES["staticfiles"]; there is'
-            f" {storage_backend()}."
-        )
+    _require_index_for_rehearsal()
     from django_asyncstatic.rehearsal import Rehearsal
 
     return Rehearsal(lambda: unread_storage()[1])
+
+
+def _require_index_for_rehearsal() -> None:
+    if not makes_index():
+        raise ImproperlyConfigured(f"ASYNCSTATIC_REHEARSAL {needs_index()}")
+
+
+def needs_index() -> str:
+    """What to say behind the name of something that another package's storage cannot do."""
+    return (
+        f'needs one of this app\'s storages in STORAGES["staticfiles"], such as {OUR_STORAGE}; there is'
+        f" {storage_backend()}."
+    )
 
 
 def serves_sources() -> bool:
@@ -366,6 +435,16 @@ def _add_sources(site: Site) -> None:
     site.add(static_prefix(), LiveSource(found, FoundFiles(found)))
 
 
+def tell_of_absent_app() -> None:
+    """Say, with DEBUG, what is not there for lack of the app: without it nobody else can."""
+    if settings.DEBUG and not apps.is_installed("django_asyncstatic"):
+        logger.warning(
+            'AsyncStaticMiddleware is in MIDDLEWARE, and "django_asyncstatic" is not in INSTALLED_APPS: collectstatic'
+            " and runserver are Django's, and manage.py check says nothing of static files. Put it above"
+            ' "django.contrib.staticfiles".'
+        )
+
+
 def has_middleware() -> bool:
     """Whether our middleware is installed under its own name; nothing is imported to find a subclass of it."""
     return "django_asyncstatic.middleware.AsyncStaticMiddleware" in settings.MIDDLEWARE
@@ -385,7 +464,8 @@ def security_policy() -> SecurityPolicy | None:
                 return _ask(middleware_class)
             except Exception:
                 logger.exception(
-                    "%s cannot be asked which headers it adds; django-asyncstatic's wrapper adds SecurityMiddleware's.",
+                    "%s cannot be asked which headers it adds; django-asyncstatic's wrapper adds SecurityMiddleware's."
+                    " Let it answer a request for a static file without the error below.",
                     path,
                 )
                 return _ask(SecurityMiddleware)

@@ -22,7 +22,7 @@ from django.core.signals import setting_changed
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotFound
 from django.http.response import HttpResponseBase
 
-from django_asyncstatic.index import DIGEST_DIGITS, Representation, Resource, strong_etag, weak_etag
+from django_asyncstatic.index import DIGEST_DIGITS, Representation, Resource, change_time, strong_etag, weak_etag
 from django_asyncstatic.live import is_plain
 from django_asyncstatic.media_types import media_type
 from django_asyncstatic.serving.contents import SMALL_SIZE, Contents
@@ -34,6 +34,9 @@ OFFERED = 3
 
 #: How much alike they are at least, by difflib's measure: a folder that both begin with makes 0.6 of anything.
 ALIKE = 0.75
+
+#: Names that a wrong one is compared with: some tenths of a second at most.
+MANY = 1000
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -113,7 +116,7 @@ class FoundFiles:
         except OSError:  # removed since it was found, or not ours to read
             return None
         if data is None:
-            found = Representation(None, file, stat.st_size, weak_etag(stat.st_size, stat.st_mtime_ns), "")
+            found = Representation(None, file, stat.st_size, weak_etag(stat.st_size, change_time(stat)), "")
         else:
             digest = sha256(data).hexdigest()[:DIGEST_DIGITS]
             found = Representation(None, file, len(data), strong_etag(digest), digest)
@@ -140,13 +143,20 @@ def list_sources() -> dict[str, tuple[Storage, str]]:
 # --- where nothing is found ----------------------------------------------------------------------------------
 
 
-def nearest(name: str, names: Iterable[str]) -> list[str]:
-    """Names that may have been meant, the likeliest first: one in another case, else in another folder, else alike."""
+def nearest(name: str, names: Iterable[str], many: int = MANY) -> list[str]:
+    """Names that may have been meant, the likeliest first: one in another case, else in another folder, else alike.
+
+    Of more than ``many`` names, that many are compared: those that are in the same folder, or begin alike.
+    """
     known = list(dict.fromkeys(names))
-    base = name.rpartition("/")[2].lower()
+    folder, _, base = name.lower().rpartition("/")
     same_base = [each for each in known if each.rpartition("/")[2].lower() == base]
     if same_letters := [each for each in same_base if each.lower() == name.lower()]:
         return same_letters[:OFFERED]
+    if len(known) > many:
+        parts = ((each, each.lower().rpartition("/")) for each in known)
+        known = [each for each, (above, _, last) in parts if above == folder or last[:3] == base[:3]][:many]
+        same_base = same_base[:many]
     near = get_close_matches(name, same_base, OFFERED, cutoff=0.0)
     near += get_close_matches(name, known, OFFERED, ALIKE)
     return list(dict.fromkeys(near))[:OFFERED]
@@ -155,7 +165,8 @@ def nearest(name: str, names: Iterable[str]) -> list[str]:
 def explain(name: str) -> str:
     """Why a name is not served: what is near it, and where the finders looked."""
     if is_folder(name):
-        return "Directory indexes are not allowed here."  # as Django says
+        # As Django says; and what there is instead.
+        return "Directory indexes are not allowed here. ASYNCSTATIC_INDEX_FILE serves a folder's index.html."
     if (file := find(name)) is not None:
         return f"{file} is there and is not served: it is hidden (see ASYNCSTATIC_DOTFILES) or cannot be read."
     places = [str(place) for place in dict.fromkeys(finders.searched_locations)] if is_plain(name) else []
@@ -165,9 +176,9 @@ def explain(name: str) -> str:
     return "\n".join(lines)
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str], many: int = MANY) -> str:
     """A question to put behind an error; empty where nothing is near."""
-    near = " or ".join(map(repr, nearest(name, names)))
+    near = " or ".join(map(repr, nearest(name, names, many)))
     return f" Did you mean {near}?" if near else ""
 
 

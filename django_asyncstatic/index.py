@@ -15,6 +15,7 @@ differ. Nothing in it depends on the time of the collect; times live in a file o
 from __future__ import annotations
 
 import json
+import os
 import re
 from bisect import bisect_right
 from collections import Counter
@@ -41,6 +42,10 @@ DIGEST_DIGITS = 32
 
 #: The last second of the year 9999, the last that HTTP's dates can say.
 LATEST_TIME = 253_402_300_799
+
+#: An mtime up to here (the end of 1 January 1980, in any time zone) says nothing: what makes builds reproducible gives
+#: every file the same, 0 (OSTree), 1 (Nix) or the first that a zip archive can have.
+LATEST_FIXED_TIME = 315_619_200
 
 #: Bytes of a block of lines, of which the first key is known: searching one takes about two microseconds.
 BLOCK_SIZE = 4096
@@ -97,9 +102,14 @@ def strong_etag(digest: str) -> str:
     return f'"{digest}"'
 
 
-def weak_etag(size: int, mtime_ns: int) -> str:
-    """The entity tag of a file that nobody has read, from its size in bytes and its mtime in nanoseconds."""
-    return f'W/"{mtime_ns:x}-{size:x}"'
+def weak_etag(size: int, changed_ns: int) -> str:
+    """The entity tag of a file that nobody has read, from its size in bytes and its :func:`change_time`."""
+    return f'W/"{changed_ns:x}-{size:x}"'
+
+
+def change_time(found: os.stat_result) -> int:
+    """When a file was changed, in nanoseconds: its mtime, or its ctime where that says nothing."""
+    return found.st_mtime_ns if found.st_mtime > LATEST_FIXED_TIME else found.st_ctime_ns
 
 
 # --- lines ---------------------------------------------------------------------------------------------------

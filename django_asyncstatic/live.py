@@ -14,12 +14,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django_asyncstatic.codings import CODINGS, SUFFIXES
-from django_asyncstatic.index import INDEX_NAME, PRIVATE_DIRECTORY, TIMES_NAME, Representation, Resource, weak_etag
+from django_asyncstatic.index import (
+    INDEX_NAME,
+    PRIVATE_DIRECTORY,
+    TIMES_NAME,
+    Representation,
+    Resource,
+    change_time,
+    weak_etag,
+)
 from django_asyncstatic.media_types import media_type
 from django_asyncstatic.serving.mounts import is_hidden
 
-#: Bytes, and nanoseconds since the epoch of the last modification.
-FileFacts = tuple[int, int]
+#: Bytes, and nanoseconds since the epoch: of the last modification as the file says, and as its tag says.
+FileFacts = tuple[int, int, int]
 
 #: Files of the collect itself, unless it was told other names; never served.
 PRIVATE_NAMES = frozenset({INDEX_NAME, TIMES_NAME, "staticfiles.json"})
@@ -102,7 +110,7 @@ class ScannedIndex:
             return "not a regular file"
         if not _is_readable(entry.path):
             return "not readable"
-        self._files[name] = (found.st_size, found.st_mtime_ns)
+        self._files[name] = _facts(found)
         return ""
 
 
@@ -134,7 +142,7 @@ class LiveDirectory:
                 return None
         except (OSError, ValueError):  # absent, too long, or a lone surrogate
             return None
-        return found.st_size, found.st_mtime_ns
+        return _facts(found)
 
 
 def _make_resource(path: str, facts: Callable[[str], FileFacts | None], *, immutable: bool) -> Resource | None:
@@ -155,13 +163,17 @@ def _make_resource(path: str, facts: Callable[[str], FileFacts | None], *, immut
         media_type=media_type(path),
         representations=tuple(representations),
         immutable=immutable,
-        last_modified=identity[1] // 1_000_000_000 or None,
+        last_modified=identity[1] // 1_000_000_000 if identity[1] == identity[2] else None,
     )
 
 
+def _facts(found: os.stat_result) -> FileFacts:
+    return found.st_size, found.st_mtime_ns, change_time(found)
+
+
 def _make_representation(token: str | None, file: str, facts: FileFacts) -> Representation:
-    size, mtime = facts
-    return Representation(token, file, size, etag=weak_etag(size, mtime), digest="")
+    size, _, changed = facts
+    return Representation(token, file, size, etag=weak_etag(size, changed), digest="")
 
 
 def _is_readable(path: str) -> bool:

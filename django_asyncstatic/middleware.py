@@ -41,6 +41,7 @@ class AsyncStaticMiddleware:
         if self.is_async:
             # Without the mark Django takes the instance for a sync middleware (ticket 34328).
             markcoroutinefunction(self)
+        conf.tell_of_absent_app()
         if conf.explains_missing():
             from django_asyncstatic.development import explaining
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
@@ -92,22 +93,50 @@ _ELSEWHERE = {
 
 def take(table: Mapping[str, Option], given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Our options, with defaults, and what is left for Django. Raises ``ImproperlyConfigured``."""
-    rest = {}
+    for fault in faults(table, given):
+        raise ImproperlyConfigured(fault)
+    rest: dict[str, Any] = {}
     chosen = {name: option.default for name, option in table.items()}
+    for name, value in given.items():
+        (chosen if name in table else rest)[name] = value
+    if chosen["zopfli"] is True:
+        chosen["zopfli"] = 15
+    return chosen, rest
+
+
+def faults(table: Mapping[str, Option], given: Mapping[str, Any], *, is_closed: bool = True) -> Iterator[str]:
+    """What of the options cannot be meant, a sentence each. ``is_closed``: nobody has options of their own beside."""
     for name, value in given.items():
         if name in table:
             if not table[name].accepts(value):
-                raise ImproperlyConfigured(f"{WHERE}[{name!r}] is {value!r}; it has to be {table[name].expected}.")
-            chosen[name] = value
-        elif name in _DJANGO:
-            rest[name] = value
-        else:
-            raise ImproperlyConfigured(f"{WHERE} has no {name!r}{_advice(name, table)}.")
-    if chosen["zopfli"] is True:
-        chosen["zopfli"] = 15
-    if chosen["zopfli"]:
-        _require_zopfli()
-    return chosen, rest
+                yield f"{WHERE}[{name!r}] is {value!r}; it has to be {table[name].expected}."
+        elif name not in _DJANGO and is_closed:
+            yield f"{WHERE} has no {name!r}{_advice(name, table)}."
+    yield from _faults_of_codings(peek(table, given, "codings"), peek(table, given, "levels") or {})
+    if peek(table, given, "zopfli") and find_spec("zopfli") is None:
+        yield f'{WHERE}["zopfli"] is set, and zopfli is not installed: pip install "django-asyncstatic[zopfli]".'
+
+
+def lacking(codings: Iterable[str]) -> Iterator[str]:
+    """Of which codings the library cannot be imported: a sentence each, with what to install."""
+    for token in codings:
+        try:
+            CODINGS[token].library()
+        except ImportError as error:
+            yield (
+                f'{WHERE}["codings"] has {token!r}, and its library cannot be imported ({error}):'
+                f" {CODINGS[token].remedy}, or leave {token!r} out."
+            )
+
+
+def lacking_for_modules() -> Iterator[str]:
+    """What of the parser that ``support_js_module_import_aggregation`` needs is not installed."""
+    missing = [name for name in ("tree_sitter", "tree_sitter_javascript") if find_spec(name) is None]
+    if missing:
+        yield (
+            f'{WHERE}["support_js_module_import_aggregation"] is on, and {" and ".join(missing)} cannot be found:'
+            ' pip install "django-asyncstatic[js]".'
+        )
 
 
 def peek(table: Mapping[str, Option], given: Mapping[str, Any], name: str) -> Any:
@@ -118,23 +147,28 @@ def peek(table: Mapping[str, Option], given: Mapping[str, Any], name: str) -> An
 
 
 def levels(codings: str | Iterable[str], given: Mapping[str, Any] | None) -> dict[str, int]:
-    """A level for each coding, in the order of the table. Raises ``ImproperlyConfigured``."""
-    chosen = [codings] if isinstance(codings, str) else list(codings)
-    given = given or {}
-    for token in [*chosen, *given]:
+    """A level for each coding, in the order of the table; of options that :func:`take` has looked at."""
+    chosen, given = _tokens(codings), given or {}
+    return {token: given.get(token, coding.level) for token, coding in CODINGS.items() if token in chosen}
+
+
+def _tokens(codings: str | Iterable[str]) -> list[str]:
+    return [codings] if isinstance(codings, str) else list(codings)
+
+
+def _faults_of_codings(codings: str | Iterable[str], given: Mapping[str, Any]) -> Iterator[str]:
+    for token in dict.fromkeys([*_tokens(codings), *given]):
         if token not in CODINGS:
             near = nearest(str(token), CODINGS, 0.3)
-            raise ImproperlyConfigured(
-                f"{WHERE} names the content coding {token!r}. There are {', '.join(map(repr, CODINGS))}"
-                + (f"; did you mean {near!r}?" if near else "")
+            yield f"{WHERE} names the content coding {token!r}; there are {', '.join(map(repr, CODINGS))}" + (
+                f": did you mean {near!r}?" if near else "."
             )
     for token, level in given.items():
+        if token not in CODINGS:
+            continue
         allowed = CODINGS[token].levels
         if not isinstance(level, int) or isinstance(level, bool) or level not in allowed:
-            raise ImproperlyConfigured(
-                f"{WHERE} sets the level {level!r} for {token!r}; it has to be from {allowed[0]} to {allowed[-1]}."
-            )
-    return {token: given.get(token, coding.level) for token, coding in CODINGS.items() if token in chosen}
+            yield f"{WHERE} sets the level {level!r} for {token!r}; it has to be from {allowed[0]} to {allowed[-1]}."
 
 
 def seconds(age: datetime.timedelta | float) -> float:
@@ -154,12 +188,3 @@ def nearest(word: str, words: Iterable[str], cutoff: float) -> str:
 
     near = difflib.get_close_matches(word, list(words), 1, cutoff=cutoff)
     return near[0] if near else ""
-
-
-def _require_zopfli() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("zopfli") is None:
-        raise ImproperlyConfigured(
-            f'{WHERE}["zopfli"] is set, and zopfli is not installed: pip install "django-asyncstatic[zopfli]".'
-        )

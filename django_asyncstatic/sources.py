@@ -85,7 +85,7 @@ class IndexLoader:
         self._next_refresh = 0.0
         self._complaint = ""
         if isinstance(live, str):
-            raise TypeError(f"live is {live!r}; it has to be a list of patterns.")
+            raise TypeError(f"live is {live!r}; it has to be a list of patterns, such as ['CACHE/*'].")
         self._live = re.compile("|".join(map(fnmatch.translate, live))) if live else None
         self._dotfiles = dotfiles
 
@@ -255,13 +255,16 @@ def _scan(root: Path, hint: str, *, dotfiles: bool, private: frozenset[str]) -> 
         index = ScannedIndex(root, dotfiles=dotfiles, private=private)
     except OSError as error:
         logger.error(
-            "No file will be served from %s: it cannot be listed (%s). %s", root, error.strerror or error, hint
+            "No file will be served from %s: it cannot be listed (%s). %s",
+            root,
+            error.strerror or error,
+            "Let the user of this process list it." if isinstance(error, PermissionError) else hint,
         )
         return _NoIndex()
     if index.skipped:
         named = ", ".join(f"{each.name!r} ({each.reason})" for each in index.skipped[:_NAMED])
         more = f" and {len(index.skipped) - _NAMED} more" if len(index.skipped) > _NAMED else ""
-        logger.warning("Not served from %s: %s%s.", root, named, more)
+        logger.warning("Not served from %s: %s%s. Mend what should be served.", root, named, more)
     return index
 
 
@@ -277,12 +280,31 @@ def make_site(
 ) -> Site:
     """A site from the arguments of the wrappers' classes. Raises ``TypeError`` and ``ValueError`` for wrong ones."""
     options = MountOptions("index.html" if index_file is True else index_file or None, dotfiles)
+    for name in headers:
+        if name not in HeaderPolicy._fields:
+            raise TypeError(f"There is no argument {name!r}: {_instead_of(name)}")
     if callable(rule := headers.get("immutable_file_test")) is False:
         headers["immutable_file_test"] = immutable_file_test(rule)
     site = Site(check_policy(HeaderPolicy(**headers)), options=options)
     if root is not None:
         add_directory(site, root, prefix, index=index, live=live)
     return site
+
+
+#: Arguments of the wrappers of WhiteNoise and ServeStatic that ours lack, with what to write.
+_ELSEWHERE = {
+    "autorefresh": 'live=["*"] looks every name up when it is asked for.',
+    "mimetypes": "set Content-Type in add_headers_function.",
+    "allow_unsafe_symlinks": "links out of the directory are not followed; copy what they lead to.",
+}
+
+
+def _instead_of(name: str) -> str:
+    from difflib import get_close_matches
+
+    known = ["index", "live", "index_file", "dotfiles", "script_name", *HeaderPolicy._fields]
+    near = get_close_matches(name, known, 1)
+    return _ELSEWHERE.get(name) or (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}.")
 
 
 def add_directory(
@@ -315,5 +337,8 @@ def _signature(file: Path) -> tuple[int, int, int] | None:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError):
-        return f"The index {error.filename} cannot be read: {error.strerror or error}."
+        return (
+            f"The index {error.filename} cannot be read: {error.strerror or error}. It is tried again; see that this"
+            " process can read it."
+        )
     return str(error)

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CompressedManifestStaticFilesStorage", "CompressedStaticFilesStorage", "UncollectedStaticFilesStorage"]
 
+#: Wrong names of a process for which a right one is looked for, and right ones that each is compared with, which takes
+#: ten milliseconds: a project may catch this error in its requests.
+_COMPARED = 100
+
 ProcessedFile = tuple[str, str | None, bool | Exception]
 
 
@@ -81,7 +85,10 @@ class _IndexingMixin(StaticFilesStorage):
         then nothing was published.
         """
         from django_asyncstatic.collecting import builder
+        from django_asyncstatic.collecting.atomic import CollectError
 
+        for missing in options.lacking(self.levels):
+            raise CollectError(missing)
         return builder.collect(
             self.order(
                 paths,
@@ -232,6 +239,8 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
             value = options.peek(self.option_table, kwargs, name)
             if value is not None:
                 setattr(self, name, value)
+        #: What is near names that are none.
+        self._near: dict[str, str] = {}
         super().__init__(*args, **kwargs)
 
     @property
@@ -241,7 +250,10 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
     def url(self, name: str, force: bool = False) -> str:  # type: ignore[override]
         """Django's: the plain name with DEBUG, unless ``force``; in a rehearsal the hashed one, as in production."""
         if self.rehearsal is None:
-            return super().url(name, force)
+            try:
+                return super().url(name, force)
+            except ValueError as error:
+                raise ValueError(f"{error}.{self._advice(name)}") from None
         if (number := self.rehearsal.refresh()) != self._rehearsed:
             self.hashed_files, self.manifest_hash = cast("Any", self.load_manifest())
             self._rehearsed = number
@@ -251,6 +263,16 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
             from django_asyncstatic.development import did_you_mean
 
             raise ValueError(f"{error}.{did_you_mean(name, self.hashed_files)}") from None
+
+    def _advice(self, name: str) -> str:
+        """What to do about a name that the manifest lacks."""
+        if not self.hashed_files:
+            return f" There is no {self.manifest_name}, or nothing in it: run manage.py collectstatic."
+        if name not in self._near and len(self._near) < _COMPARED:
+            from django_asyncstatic.development import did_you_mean
+
+            self._near[name] = did_you_mean(name, self.hashed_files, _COMPARED)
+        return f"{self._near.get(name, '')} If the file is new, run manage.py collectstatic."
 
     def search(self) -> Search:
         """Where references are looked for."""
@@ -307,9 +329,10 @@ class UncollectedStaticFilesStorage(StaticFilesStorage):
 
     #: Static files are served as the finders have them.
     is_uncollected = True
+    option_table = options.MANIFEST_STORAGE
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _, kwargs = options.take(options.MANIFEST_STORAGE, kwargs)
+        _, kwargs = options.take(self.option_table, kwargs)
         kwargs.pop("manifest_storage", None)
         super().__init__(*args, **kwargs)
 
@@ -349,6 +372,6 @@ def _log(report: Report) -> None:
 
     logger = logging.getLogger("django_asyncstatic")
     for name, reason in report.unindexable:
-        logger.warning("%r is not in the index and will not be served: %s.", name, reason)
+        logger.warning("%r is not in the index and will not be served: %s. Rename it.", name, reason)
     for warning in report.warnings:
         logger.warning("%s", warning)

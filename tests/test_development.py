@@ -281,6 +281,9 @@ def test_the_nearest_names_are_those_that_may_have_been_meant() -> None:
     assert nearest("lib.js", names) == ["vendor/lib.js"]
     assert nearest("js/mian.js", names) == ["js/main.js"]
     assert nearest("something/else.woff2", names) == []
+    many = [f"vendor/{number}/part.js" for number in range(5000)]
+    assert nearest("css/stie.css", [*many, *names]) == ["css/site.css"]
+    assert nearest("parts.js", [*many, "apart.js"]) == []  # not compared: begins otherwise
 
 
 def test_a_spelling_is_compared_with_what_folders_list(tmp_path: Path) -> None:

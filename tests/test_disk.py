@@ -273,7 +273,11 @@ def test_where_no_descriptor_is_left_it_is_unavailable_and_nothing_is_dropped_fo
             assert (response.status, response.body) == (503, b"")
             assert response.headers.items() >= {"retry-after": "1", "cache-control": "no-store"}.items()
         assert all(message.startswith("Answered with 503: ") for message in messages())
-        assert [message.rpartition(": ")[2] for message in messages()] == ["Too many open files."] * 2
+        assert all(
+            message.endswith(": Too many open files. It is tried again; see this process's limits.")
+            for message in messages()
+        )
+        assert len(messages()) == 2
         response = ask(f"/static/{SMALL}")
         assert (response.status, response.headers["content-encoding"]) == (200, "br")
 
@@ -370,7 +374,8 @@ def test_a_scanned_file_that_was_replaced_is_served_with_a_tag_of_its_own(size: 
     first = ask_wsgi(application, "HEAD", "/static/a.css")
     for data in (b"b" * size, b"longer" * size):
         replaced(tmp_path / "a.css", data)
-        os.utime(tmp_path / "a.css", (len(data), len(data)))
+        time = 1_000_000_000 + len(data)
+        os.utime(tmp_path / "a.css", (time, time))
         second = ask_wsgi(application, "GET", "/static/a.css")
         if size > 500 or data[:1] == b"b":  # a small one that was read once is kept in memory, its tag with it
             assert (second.status, second.body) == (200, data)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, staticfiles_storage
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import FileSystemStorage
+from django.core.files.storage import FileSystemStorage, storages
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
@@ -399,3 +399,30 @@ def test_an_index_name_is_a_name_and_no_path() -> None:
 
 def test_gzip_gives_the_same_bytes_under_every_python() -> None:
     assert CODINGS["gzip"].encode(b"x" * 100, 9)[:10] == b"\x1f\x8b\x08\0\0\0\0\0\x02\xff"
+
+
+def test_a_name_that_the_manifest_lacks_has_a_right_one_near_and_is_compared_once(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django_asyncstatic import development
+
+    compared: list[str] = []
+    did_you_mean = development.did_you_mean
+
+    def counted(name: str, names: Any, many: int) -> str:
+        compared.append(name)
+        return did_you_mean(name, names, many)
+
+    monkeypatch.setattr(development, "did_you_mean", counted)
+    with project(source, tmp_path / "root"):
+        with pytest.raises(ValueError, match=r"'stie\.css'\. There is no staticfiles\.json, or nothing in it: run"):
+            staticfiles_storage.url("stie.css")
+        collect()
+        for _ in range(3):
+            with pytest.raises(ValueError, match=r"'stie\.css'\. Did you mean 'site\.css'\? If the file is new, run"):
+                storages["staticfiles"].url("stie.css")
+        assert compared == ["stie.css"]
+        for number in range(200):
+            with pytest.raises(ValueError, match=r"If the file is new, run manage\.py"):
+                storages["staticfiles"].url(f"{number}/stie.css")
+        assert len(compared) == our_storage._COMPARED

@@ -44,7 +44,10 @@ class Destination:
     def path(self, name: str) -> str:
         """Where the file is, or will be. Raises :class:`CollectError` for a name that leads elsewhere."""
         if ".." in name and ".." in name.split("/"):
-            raise CollectError(f"{name!r} leads out of {self.root}: nothing is written there.")
+            raise CollectError(
+                f"{name!r} leads out of {self.root}: nothing is written there. Mend the finder or storage that"
+                " gives this name."
+            )
         return f"{self.root}/{name}"
 
     def content(self, name: str) -> str:

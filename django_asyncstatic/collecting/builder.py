@@ -36,6 +36,7 @@ from django_asyncstatic.collecting.finished import (
     unfinished_files,
 )
 from django_asyncstatic.collecting.publishing import NameHasher, Publication, Publisher
+from django_asyncstatic.collecting.references import ModulesUnavailable
 from django_asyncstatic.collecting.releases import Earlier, Retention, kept_releases, release_id, superseded_times
 from django_asyncstatic.collecting.sources import Source
 from django_asyncstatic.collecting.survey import Piece, Search, Survey, survey
@@ -144,6 +145,8 @@ def collect(order: Order) -> Report:
     work = _Collect(order)
     try:
         return work.run()
+    except ModulesUnavailable as error:
+        raise CollectError(f"{error}. Nothing was written.") from error
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         state = "The release is published" if work.is_published else "What was published before is as it was"
@@ -314,7 +317,9 @@ class _Collect:
                     " earlier collect."
                 ) from None
             except ValueError as error:
-                raise CollectError(f"--previous {root}: {error}") from error
+                raise CollectError(
+                    f"--previous {root}: {error} Leave it out, or name another earlier STATIC_ROOT."
+                ) from error
         return earlier
 
     def _note_beginning(self) -> list[str]:

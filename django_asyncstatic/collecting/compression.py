@@ -64,7 +64,10 @@ class Compression:
         if len(encoded) > len(data) * WORTHWHILE:
             return None
         if not decodes_to(token, encoded, data):
-            raise CollectError(f"{name} compressed with {self.describe()[token]} does not decode to itself.")
+            raise CollectError(
+                f"{name} compressed with {self.describe()[token]} does not decode to itself. Nothing was published:"
+                f' take {token!r} out of "codings", or install another release of its library.'
+            )
         return encoded
 
 

@@ -54,7 +54,7 @@ class Earlier:
         """From a root whose index lies in it. Raises ``OSError``, :class:`InvalidIndex`."""
         data = (root / index_name).read_bytes()
         if not StaticIndex(data, what=f"The index {root / index_name}").is_intact:
-            raise InvalidIndex(f"The index {root / index_name} was damaged or edited.")
+            raise InvalidIndex(f"The index {root / index_name} was damaged or edited: run collectstatic again.")
         try:
             times_data = (root / TIMES_NAME).read_bytes()
         except OSError:

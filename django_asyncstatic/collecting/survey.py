@@ -15,12 +15,10 @@ from django_asyncstatic.collecting.atomic import CollectError
 from django_asyncstatic.collecting.finished import Record, State
 from django_asyncstatic.collecting.hashing import Broken, Link, Names
 from django_asyncstatic.collecting.references import (
-    ModulesUnavailable,
     Reference,
     find_references,
     parser_version,
     pattern_references,
-    require_modules,
 )
 from django_asyncstatic.collecting.sources import Source, is_settled
 from django_asyncstatic.index import PRIVATE_DIRECTORY
@@ -134,7 +132,11 @@ class Survey:
         if count > LISTED:
             lines.append(f"and {count - LISTED} more")
         many = f"{count} things are" if count > 1 else "One thing is"
-        raise CollectError(f"{many} wrong with the static files. Nothing was written.\n  " + "\n  ".join(lines))
+        raise CollectError(
+            f"{many} wrong with the static files. Nothing was written.\n  "
+            + "\n  ".join(lines)
+            + "\nWhat you cannot mend can be left out: files with --ignore, references with the option ignore_errors."
+        )
 
 
 def survey(
@@ -151,15 +153,12 @@ def survey(
     ``search`` is ``None`` where names are not hashed, so that nothing is rewritten. ``folds_case`` says that the
     root takes names that differ by case for one; ``reserved`` are names of files that collecting itself writes.
     """
-    if search is not None and search.modules and search.patterns is None:
-        try:
-            require_modules()
-        except ModulesUnavailable as error:
-            raise CollectError(str(error)) from error
     result = Survey()
     for source in sorted(sources, key=lambda each: each.name):
         if source.name in reserved or source.name.startswith(f"{PRIVATE_DIRECTORY}/"):
-            result.warnings.append(f"{source.name} is left out: collecting writes a file of that name itself.")
+            result.warnings.append(
+                f"{source.name} is left out: collecting writes a file of that name itself. Rename it."
+            )
             continue
         reason = why_unindexable(source.name)
         if reason:
@@ -213,7 +212,9 @@ def _report_collisions(result: Survey, *, folds_case: bool) -> None:
         if folds_case:
             result.errors.append(f"{message}, and STATIC_ROOT takes them for one: rename one of them")
         else:
-            result.warnings.append(f"{message}: on a file system that takes them for one, one of them is lost.")
+            result.warnings.append(
+                f"{message}: on a file system that takes them for one, one of them is lost. Rename one."
+            )
 
 
 def _search(result: Survey, state: State, search: Search) -> None:

@@ -13,7 +13,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from django_asyncstatic.index import DIGEST_DIGITS, Representation, weak_etag
+from django_asyncstatic.index import DIGEST_DIGITS, Representation, change_time, weak_etag
 from django_asyncstatic.serving.locks import ForkableLock
 from django_asyncstatic.serving.memory import Body, Memory
 from django_asyncstatic.serving.plans import Content
@@ -186,15 +186,15 @@ class Contents:
         path = str(self.root / representation.file)
         try:
             file = open(path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115
-            _, size, mtime = file_state(file)
+            found = os.fstat(file.fileno())
         except OSError as error:  # a directory is one, too
             raise ContentUnavailable(f"{path} cannot be opened", error) from error
         except ValueError as error:  # a NUL in the name
             raise ContentUnavailable(f"{path!r} cannot be opened: {error}") from error
-        if size != representation.size:
+        if found.st_size != representation.size:
             file.close()
-            raise ContentUnavailable(f"{path} has {size} bytes, the index says {representation.size}")
-        if not representation.digest and weak_etag(size, mtime) != representation.etag:
+            raise ContentUnavailable(f"{path} has {found.st_size} bytes, the index says {representation.size}")
+        if not representation.digest and weak_etag(found.st_size, change_time(found)) != representation.etag:
             file.close()
             raise ContentUnavailable(f"{path} was changed since it was looked at")
         return file

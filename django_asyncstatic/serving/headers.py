@@ -105,7 +105,13 @@ def immutable_file_test(rule: str | Callable[[str, str], bool] | None) -> Callab
     """
     if rule is None or callable(rule):
         return rule
-    pattern = re.compile(BUNDLERS.get(rule, rule))
+    try:
+        pattern = re.compile(BUNDLERS.get(rule, rule))
+    except re.error as error:
+        raise ValueError(
+            f"immutable_file_test is {rule!r}; it has to be one of {', '.join(map(repr, BUNDLERS))}, a regular"
+            f" expression for file names ({error}), a function of (path, url), or None."
+        ) from error
     return lambda path, url: pattern.search(url.rpartition("/")[2]) is not None
 
 
@@ -153,7 +159,8 @@ def _changed_by(
         lower = name.lower()
         if not _FIELD_NAME.fullmatch(lower) or not _FIELD_VALUE.fullmatch(value):
             raise ValueError(
-                f"The function that adds headers made one that cannot be sent, for {url}: {name!r}: {value!r}"
+                f"The function that adds headers made one that cannot be sent, for {url}: {name!r}: {value!r}. A name"
+                " is of letters, digits and hyphens, a value one line of ASCII."
             )
         if lower not in _RESERVED:
             changed[lower] = f"{changed[lower]}, {value}" if lower in changed else value

@@ -193,7 +193,7 @@ class Answer(NamedTuple):
         if mount.renew(name, resource):
             return True
         if error.is_passing:
-            log_once(f"Answered with 503: {error}.")
+            log_once(f"Answered with 503: {error}. It is tried again; see this process's limits.")
             return False
         is_dropped = mount.keeps(name, resource) and resource.drop(self.plan.content.representation)
         what = "Another representation is sent" if is_dropped else "Passed on to the application"

@@ -19,7 +19,10 @@ class ContentChanged(Exception):
     """A file was cut or rewritten while it was sent: the connection has to be broken, so that the client notices."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} was cut or rewritten while it was sent")
+        super().__init__(
+            f"{name} was cut or rewritten while it was sent: the connection is broken off. Replace files, as"
+            " collectstatic does, instead of writing into them."
+        )
 
 
 #: What changes when an open file is written to: inode, size in bytes, mtime in nanoseconds.

@@ -162,7 +162,10 @@ class Command(BaseCommand):
         try:
             write_atomically(file.absolute(), baseline.encode())
         except (OSError, CollectError) as error:
-            raise UnusableBaseline(f"The baseline {file} cannot be written: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise UnusableBaseline(
+                f"The baseline {file} cannot be written: {reason}. Name another --baseline."
+            ) from error
         number = sum(baseline.accepted.values())
         self._tell(f"{file} accepts {number} finding{'' if number == 1 else 's'}.")
 

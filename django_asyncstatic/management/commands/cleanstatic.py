@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management.base import BaseCommand, CommandError
 
+from django_asyncstatic import conf
 from django_asyncstatic.collecting.atomic import CollectError
 from django_asyncstatic.management.tables import format_size
 from django_asyncstatic.storage import _IndexingMixin
@@ -35,11 +36,17 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not isinstance(staticfiles_storage, _IndexingMixin):
-            raise CommandError('cleanstatic needs one of this app\'s storages in STORAGES["staticfiles"].')
+            raise CommandError(f"cleanstatic {conf.needs_index()}")
         try:
             cleaning = staticfiles_storage.clean(orphans=options["orphans"], dry_run=options["dry_run"])
-        except (CollectError, OSError) as error:
+        except CollectError as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            raise CommandError(
+                f"Cleaning stopped: {error.strerror or error}{where}. All that the index still has is served; run"
+                " cleanstatic again when that is mended."
+            ) from error
         would = "Would remove" if options["dry_run"] else "Removed"
         if options["verbosity"] > 1 or options["dry_run"]:
             for name, size in (*cleaning.files, *cleaning.orphans):

@@ -13,6 +13,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.contrib.staticfiles.management.commands.collectstatic import Command as DjangoCommand
 from django.core.management.base import CommandError, CommandParser
 
+from django_asyncstatic import conf
 from django_asyncstatic.collecting.atomic import CollectError
 from django_asyncstatic.management.tables import report_table
 from django_asyncstatic.storage import _IndexingMixin
@@ -62,7 +63,7 @@ class Command(DjangoCommand):
         self.previous: list[str] = options["previous"]
         self.report: Report | None = None
         if self.previous and not self.is_ours:
-            raise CommandError('--previous needs one of this app\'s storages in STORAGES["staticfiles"].')
+            raise CommandError(f"--previous {conf.needs_index()}")
         if self.previous and not self.post_process:
             raise CommandError("--previous needs post-processing: leave --no-post-process out.")
         # Django clears before it collects, and says so when it asks. Here it comes last, and spares what is served.
@@ -152,7 +153,7 @@ class Command(DjangoCommand):
     def _note(self, report: Report) -> None:
         self.report = report
         for name, reason in report.unindexable:
-            self.stderr.write(f"{name!r} is not in the index and will not be served: {reason}.")
+            self.stderr.write(f"{name!r} is not in the index and will not be served: {reason}. Rename it.")
         shown = report.warnings if self.verbosity > 1 else report.warnings[:SHOWN]
         for warning in shown:
             self.stderr.write(f"Warning: {warning}")
