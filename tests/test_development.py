@@ -114,6 +114,12 @@ def test_a_browser_may_keep_it_and_has_to_ask(sources: Path) -> None:
             assert (again.status, again.body, again.headers["cache-control"]) == (304, b"", "no-cache")
 
 
+def test_nothing_is_compressed_although_a_compressed_copy_lies_there(sources: Path) -> None:
+    (sources / "css/site.css.br").write_bytes(b"made by a bundler")
+    response = get("css/site.css", ("accept-encoding", "br, gzip, zstd"))
+    assert ("content-encoding" in response.headers, response.body) == (False, b"a { background: url(dot.svg) }")
+
+
 def test_a_touched_file_is_not_a_changed_one(sources: Path) -> None:
     etag = get("css/site.css").headers["etag"]
     assert etag.startswith('"')
@@ -447,6 +453,14 @@ def test_collectstatic_does_not_run_in_a_rehearsal(rehearsed: Path, tmp_path: Pa
     with pytest.raises(CommandError, match="ASYNCSTATIC_REHEARSAL is on"):
         call_command("collectstatic", interactive=False, verbosity=0)
     assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.parametrize("refreshes", [True, False])
+def test_a_rehearsal_goes_before_autorefresh(refreshes: bool, rehearsed: Path) -> None:
+    with override_settings(ASYNCSTATIC_AUTOREFRESH=refreshes):
+        name = static("css/site.css").removeprefix("/static/")
+        assert re.fullmatch(r"css/site\.[0-9a-f]{12}\.css", name)
+        assert "immutable" in get(name).headers["cache-control"]
 
 
 def test_a_rehearsal_needs_a_storage_of_ours(sources: Path) -> None:

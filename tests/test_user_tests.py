@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 from django.templatetags.static import static
 from django.test import Client, modify_settings, override_settings
 
+from django_asyncstatic import conf
 from tests.servers import REPOSITORY
 from tests.test_browser import FLAGS, absent
 from tests.test_recipes import make_project, run
@@ -138,6 +140,75 @@ def test_our_own(client: Client) -> None:
         assert client.get("/static/site/one.txt")["cache-control"] == "no-cache"
     with override_settings(ASYNCSTATIC_AUTOREFRESH="yes"), pytest.raises(ImproperlyConfigured, match="AUTOREFRESH"):
         client.get("/static/site/one.txt")
+
+
+def test_a_live_server_that_has_answered_follows_too(static_root: Path) -> None:
+    from urllib.request import urlopen
+
+    from django.test.testcases import LiveServerThread
+
+    server = LiveServerThread("127.0.0.1", lambda application: application)
+    server.daemon = True
+    server.start()
+    try:
+        assert server.is_ready.wait(30)
+
+        def control() -> str:
+            with urlopen(f"http://127.0.0.1:{server.port}/static/site/one.txt") as response:
+                return str(response.headers["cache-control"])
+
+        assert control() == "max-age=60, public"
+        with override_settings(ASYNCSTATIC_MAX_AGE=7):
+            assert control() == "max-age=7, public"
+        with override_settings(STORAGES=UNCOLLECTED):
+            assert control() == "no-cache"
+        assert control() == "max-age=60, public"
+    finally:
+        server.terminate()
+
+
+def add_header(headers: Any, path: str, url: str) -> None:
+    headers["X-Added"] = "yes"
+
+
+def status(client: Client, path: str) -> int:
+    return client.get(path).status_code
+
+
+ONE = "/static/site/one.txt"
+
+#: What a client that has answered sees of each of our settings.
+COUNTS_AT_ONCE: dict[str, tuple[Any, Any]] = {
+    "ASYNCSTATIC_ADD_HEADERS_FUNCTION": (add_header, lambda client: client.get(ONE).get("x-added")),
+    "ASYNCSTATIC_ALLOW_ALL_ORIGINS": (False, lambda client: client.get(ONE).get("access-control-allow-origin")),
+    "ASYNCSTATIC_AUTOREFRESH": (True, lambda client: client.get(ONE)["cache-control"]),
+    "ASYNCSTATIC_CHARSET": ("latin-1", lambda client: client.get(ONE)["content-type"]),
+    "ASYNCSTATIC_DOTFILES": (True, lambda client: status(client, "/static/.late")),
+    "ASYNCSTATIC_IMMUTABLE_FILE_TEST": (r"^one\.", lambda client: client.get(ONE)["cache-control"]),
+    "ASYNCSTATIC_INDEX_FILE": ("one.txt", lambda client: status(client, "/static/site/")),
+    "ASYNCSTATIC_LIVE": (["late*"], lambda client: status(client, "/static/late.txt")),
+    "ASYNCSTATIC_MAX_AGE": (7, lambda client: client.get(ONE)["cache-control"]),
+    "ASYNCSTATIC_MEMORY": (0, lambda client: conf.memory().size),
+    "ASYNCSTATIC_REHEARSAL": (True, lambda client: status(client, "/static/late.txt")),
+    "ASYNCSTATIC_ROOT": (Path(__file__).parent / "static/site", lambda client: client.get("/one.txt").content),
+}
+
+
+@pytest.mark.parametrize("name", conf.DEFAULTS)
+def test_each_of_ours_counts_at_once_and_is_forgotten(name: str, tmp_path: Path) -> None:
+    value, ask = COUNTS_AT_ONCE[name]
+    root, sources = tmp_path / "root", tmp_path / "sources"
+    (sources / "site").mkdir(parents=True)
+    (sources / "site/one.txt").write_text("x")
+    (sources / ".late").write_text("late")
+    with override_settings(STATIC_ROOT=root, STATICFILES_DIRS=[sources], STATICFILES_FINDERS=FINDERS):
+        call_command("collectstatic", interactive=False, verbosity=0, use_default_ignore_patterns=False)
+        ((sources if name == "ASYNCSTATIC_REHEARSAL" else root) / "late.txt").write_text("late")
+        client = Client()
+        before = ask(client)
+        with override_settings(**{name: value}):
+            assert ask(client) != before
+        assert ask(client) == before
 
 
 def test_middleware() -> None:
