@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 #: Where the documentation is published.
 HOME = "https://django-asyncstatic.readthedocs.io/"
-_ADDRESS = re.compile(re.escape(HOME) + r"(?:en/latest/)?([\w./-]*)(?:#([\w.-]+))?")
+_ADDRESS = re.compile(re.escape(HOME) + r"(?:en/latest/?)?([\w./-]*)(?:#([\w.-]+))?")
 
 
 class Links(HTMLParser):
