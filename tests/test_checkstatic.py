@@ -429,7 +429,7 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
     shown = []
     for stream in (Terminal(), StringIO()):
         monkeypatch.setattr("sys.stderr", stream)
-        call_command("checkstatic", tag=["drift"], stdout=StringIO(), stderr=stream, no_color=True)
+        call_command("checkstatic", tag=["drift"], deep=True, stdout=StringIO(), stderr=stream, no_color=True)
         shown.append(stream.getvalue())
     assert " collected files" in shown[0]
     assert shown[1] == "checkstatic found 0 errors, 0 warnings, 0 remarks.\n"

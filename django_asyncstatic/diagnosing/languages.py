@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from bisect import bisect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from django.template import Engine
@@ -31,8 +31,8 @@ class Language(Protocol):
     """How the templates of one engine are written."""
 
     charset: str
-    #: What names a static file: one of these words is in the text then.
-    names: set[str]
+    #: An expression that each text matches in which a static file is named.
+    mention: str
 
     def uses(self, text: str) -> tuple[list[Use], Spans]:
         """The static files that a template names, and where its text is code. Raises :class:`CannotCompile`."""
@@ -86,6 +86,7 @@ class DjangoLanguage:
             for name, is_static in tags.items()
             if is_static
         }
+        self.mention = rf"\{{%\s*(?:{_any_of(self.names)})"
 
     def uses(self, text: str) -> tuple[list[Use], Spans]:
         known = dict(self._builtins)
@@ -199,7 +200,7 @@ class JinjaLanguage:
         self._environment = environment
         self._functions = {name for name, value in environment.globals.items() if _is_static(name, value)}
         self._filters = {name for name, value in environment.filters.items() if _is_static(name, value)}
-        self.names = self._functions | self._filters
+        self.mention = _any_of(self._functions | self._filters)
 
     def uses(self, text: str) -> tuple[list[Use], Spans]:
         from jinja2 import TemplateSyntaxError, nodes
@@ -248,16 +249,20 @@ def _jinja_spans(text: str, environment: Any) -> Spans:
     return Spans(match.span() for match in code.finditer(text))
 
 
+def _any_of(names: Iterable[str]) -> str:
+    return "|".join(map(re.escape, sorted(names))) or "(?!)"
+
+
 # --- both ------------------------------------------------------------------------------------------------------
 
 
-def wanted(names: Iterable[str], urls: Iterable[str]) -> tuple[re.Pattern[str], re.Pattern[bytes]]:
+def wanted(mention: str, urls: Iterable[str]) -> tuple[re.Pattern[str], re.Pattern[bytes]]:
     """What the text of a template has in it, if it is worth a closer look; the same for its bytes."""
-    pattern = "|".join(map(re.escape, sorted({*names, *urls})))
+    pattern = "|".join([mention, *map(re.escape, urls)])
     return re.compile(pattern), re.compile(pattern.encode())
 
 
-def written_out(urls: Iterable[str]) -> Callable[[str, Spans], Iterator[WrittenOut]]:
+def written_out(urls: Sequence[str]) -> Callable[[str, Spans], Iterator[WrittenOut]]:
     """A function that finds the URLs below these in the text of a template, outside its code.
 
     Only where a URL of a file can be meant: an attribute's value, a string, ``url()``, a ``srcset``.
@@ -266,6 +271,8 @@ def written_out(urls: Iterable[str]) -> Callable[[str, Spans], Iterator[WrittenO
     pattern = re.compile(rf"""([\"'`=(]|,\s)\s*((?:{alternatives})([^\s"'`<>(),;]+))""")
 
     def find(text: str, code: Spans) -> Iterator[WrittenOut]:
+        if not any(url in text for url in urls):
+            return
         comments: Spans | None = None
         for match in pattern.finditer(text):
             start = match.start(2)
