@@ -106,7 +106,7 @@ def tags_of(text: str, **options: Any) -> list[tuple[str | None, int, int | None
         "l10n": "django.templatetags.l10n",
     }
     language = DjangoLanguage(Engine(libraries=libraries, **options))
-    return [tuple(use) for use in language.uses(text)[0]]  # type: ignore[misc]
+    return [use[:3] for use in language.uses(text)[0]]  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def jinja(**options: Any) -> Any:
 def test_what_a_template_of_jinjas_names(text: str, expected: Any) -> None:
     language = JinjaLanguage(jinja())
     complete = text + "{% endblock %}" * text.count("{% block") + "{% endif %}" * text.count("{% if")
-    found = [tuple(use) for use in language.uses(complete)[0]]
+    found = [use[:3] for use in language.uses(complete)[0]]
     assert len(found) == expected if isinstance(expected, int) else found == expected
 
 
@@ -366,6 +366,22 @@ def test_a_template_of_a_package_that_is_for_another_app_is_a_remark(site: Site)
     found = site.check(TEMPLATES=[engine(DIRS=[site.path / "site-packages/x/templates"])])
     assert [(each.id[-4:], each.subject) for each in found] == [("E010", "shop/x.js"), ("I018", "absent")]
     assert "1 name in 1 template of installed packages begin with absent/" in found[1].message
+
+
+def test_what_a_package_names_if_its_own_tag_says_so_is_not_told(site: Site) -> None:
+    """As Mezzanine's base.html names the style sheet of a shop that may be installed."""
+    inner = "{% if a %}{% static 'shop/x.js' %}{% endif %}"
+    text = load(f"{{% load ifinstalled from more %}}{{% ifinstalled x %}}{inner}{{% endifinstalled %}}")
+    options = {"libraries": {"more": "tests.static_tags"}}
+    package = engine(DIRS=[site.path / "site-packages/x/templates"], OPTIONS=options)
+    site.template("a.html", text, "site-packages/x/templates")
+    assert site.check(TEMPLATES=[package]) == []
+    site.template("b.html", f"{text}{{% static 'shop/x.js' %}}", "site-packages/x/templates")
+    (finding,) = site.check(TEMPLATES=[package])
+    assert (finding.id[-4:], finding.message.split()[2]) == ("E010", "b.html")
+    # In a template of the project's own it is a promise.
+    site.template("own.html", text)
+    assert short(site.check(TEMPLATES=[engine(DIRS=[site.templates], OPTIONS=options)])) == ["E010"]
 
 
 # --- which templates -------------------------------------------------------------------------------------------

@@ -47,13 +47,22 @@ NAMED = 3
     "drift",
     E001="there is no index, or it cannot be used",
     E014="STATIC_ROOT is not where collected files can be",
+    I049="what is collected is not what is served",
     W044="a name in STATIC_ROOT cannot be served",
     W049="the storage writes no index",
 )
 def check_index(project: Project) -> Iterator[Finding]:
-    """E001, E014, W044, W049: whether there is an index, and if not, what is served without it."""
+    """E001, E014, I049, W044, W049: whether there is an index, and if not, what is served without it."""
     place = project.place
-    if place.root is None:
+    if project.served_instead:
+        yield Finding(
+            "asyncstatic.I049",
+            f"{project.served_instead}; STATIC_ROOT is not looked at.",
+            "Well, if these are settings for tests or development. If they are for production, configure a storage that"
+            " collects, and leave ASYNCSTATIC_REHEARSAL off.",
+            subject="ASYNCSTATIC_REHEARSAL" if conf.setting("ASYNCSTATIC_REHEARSAL") else "STORAGES",
+        )
+    elif place.root is None:
         if not settings.STATIC_ROOT:
             yield Finding("asyncstatic.E014", "STATIC_ROOT is not set.", "Set it to where collectstatic may write.")
         else:

@@ -40,11 +40,16 @@ class Language(Protocol):
 
 
 class Use(NamedTuple):
-    """A static file that a template asks for. ``name`` is ``None`` where it is not known before it is rendered."""
+    """A static file that a template asks for. ``name`` is ``None`` where it is not known before it is rendered.
+
+    ``depends``: it stands inside a tag that a library has in the manner of ``if``, such as ``{% ifinstalled %}``, which
+    may leave it out.
+    """
 
     name: str | None
     line: int
     column: int | None
+    depends: bool = False
 
 
 class WrittenOut(NamedTuple):
@@ -93,13 +98,18 @@ class DjangoLanguage:
         uses: list[Use] = []
         spans = Spans()
         line, counted = 1, 0
+        conditions: list[str] = []
         for start, content in _block_tags(text, spans):
             word = content.split(None, 1)[0] if content else ""
-            if word == "load":
+            if word.startswith("if") and word not in self._builtins and word in known:
+                conditions.append(f"end{word}")
+            elif conditions and word == conditions[-1]:
+                conditions.pop()
+            elif word == "load":
                 known.update(_loaded(content.split()[1:], self._libraries))
             elif known.get(word):
                 line, counted = line + text.count("\n", counted, start), start
-                uses.append(_use(text, start, content, line))
+                uses.append(_use(text, start, content, line, depends=bool(conditions)))
             elif word in self.names and word not in known:
                 raise CannotCompile(f"uses {{% {word} %}} without {{% load %}} of a library that has it")
         return uses, spans
@@ -180,12 +190,12 @@ def _loaded(bits: list[str], libraries: Mapping[str, Tags]) -> Tags:
     return {name: is_static for name, is_static in loaded.items() if wanted is None or name in wanted}
 
 
-def _use(text: str, tag: int, content: str, line: int) -> Use:
+def _use(text: str, tag: int, content: str, line: int, *, depends: bool) -> Use:
     bits = Token(TokenType.BLOCK, content).split_contents()
     written = bits[1] if len(bits) > 1 else ""
     start = text.find(written, tag)
     is_literal = _LITERAL.fullmatch(written)
-    return Use(unescape_string_literal(written) if is_literal else None, line, _column(text, start))
+    return Use(unescape_string_literal(written) if is_literal else None, line, _column(text, start), depends)
 
 
 # --- Jinja's ---------------------------------------------------------------------------------------------------

@@ -82,8 +82,25 @@ class Project:
 
     @cached_property
     def place(self) -> Place:
-        """Where the collected files and their index are. Raises ``ImproperlyConfigured``."""
-        return conf.place()
+        """Where the collected files and their index are; nowhere if :attr:`served_instead` says so.
+
+        Raises ``ImproperlyConfigured``.
+        """
+        return Place(None, None) if self.served_instead else conf.place()
+
+    @property
+    def served_instead(self) -> str:
+        """What is served in the place of what was collected, as a sentence; empty if that is served."""
+        if conf.setting("ASYNCSTATIC_REHEARSAL"):
+            return (
+                "ASYNCSTATIC_REHEARSAL is on: what a collect would publish is made of the sources when it is asked for"
+            )
+        if conf.is_uncollected():
+            return (
+                "UncollectedStaticFilesStorage serves the sources as the finders have them, under plain names, and"
+                " nothing compressed"
+            )
+        return ""
 
     @property
     def index(self) -> StaticIndex | None:

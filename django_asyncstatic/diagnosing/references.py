@@ -213,6 +213,8 @@ def _missing(read: list[Read], names: StaticNames) -> Iterator[Finding]:
                 continue
             if missing.is_collected:
                 gone.setdefault(use.name, []).append(each.place(use.line, use.column))
+            elif use.depends and is_installed(template.file):
+                continue  # whether it is asked for is for that package's tag to say
             elif is_installed(template.file) and (folder := names.absent_folder(use.name)):
                 absent.setdefault(folder, []).append(template)
             else:
