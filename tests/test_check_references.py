@@ -119,6 +119,7 @@ def tags_of(text: str, **options: Any) -> list[tuple[str | None, int, int | None
         (r'{% static "a\"b.css" %}', [('a"b.css', 1, 11)]),
         ("{% if x %}\n{% block y %}{% with z=1 %}{% static 'a' %}", [("a", 2, 38)]),
         ("{% static 'a' %}{% static 'b' %}", [("a", 1, 11), ("b", 1, 27)]),
+        ("{% include 'x' %}{% partialdef y %}{% static 'a' %}{% endpartialdef %}{% partial y %}", [("a", 1, 46)]),
         ("{% static name %}{% static 'a'|add:b %}", [(None, 1, 11), (None, 1, 28)]),
         ("{% verbatim %}{% static 'a' %}{% endverbatim %}{% static 'b' %}", [("b", 1, 58)]),
         ("{% verbatim x %}{% endverbatim %}{% static 'a' %}{% endverbatim x %}", []),
