@@ -386,7 +386,12 @@ def serves_sources() -> bool:
     chosen: bool | None = setting("ASYNCSTATIC_AUTOREFRESH")
     if chosen is not None:
         return chosen
-    return settings.DEBUG or getattr(_storage_class(), "is_uncollected", False)
+    return settings.DEBUG or is_uncollected()
+
+
+def is_uncollected() -> bool:
+    """Whether the configured storage is the one for tests, which nothing is collected with."""
+    return getattr(_storage_class(), "is_uncollected", False)
 
 
 def explains_missing() -> bool:

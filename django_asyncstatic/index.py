@@ -19,8 +19,9 @@ import os
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -49,6 +50,9 @@ LATEST_FIXED_TIME = 315_619_200
 
 #: Bytes of a block of lines, of which the first key is known: searching one takes about two microseconds.
 BLOCK_SIZE = 4096
+
+#: Lines that are parsed at a time where all of them are wanted: twice as fast as one by one, and no faster with more.
+PARSED_AT_ONCE = 500
 
 
 class InvalidIndex(ValueError):
@@ -130,6 +134,14 @@ def _decode_key(key: bytes) -> str:
         return key.decode()
     head, *rest = key.decode().split("%")
     return head + "".join(_UNESCAPES["%" + part[:2]] + part[2:] for part in rest)
+
+
+def parse_lines(lines: Sequence[bytes]) -> list[Any]:
+    """What lines of JSON say, all parsed in one go. Raises ``ValueError`` for a line that is not one value."""
+    values: list[Any] = json.loads(b"[%b]" % b",".join(lines))
+    if len(values) != len(lines):
+        raise ValueError("A line has more than one value.")
+    return values
 
 
 class _Lines:
@@ -248,8 +260,10 @@ class StaticIndex:
 
     def lines(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Each path with what its line says, unchecked: for who asks about all of them, not for serving."""
-        for key, value in self._lines:
-            yield _decode_key(key), json.loads(value)
+        left = iter(self._lines)
+        while some := list(islice(left, PARSED_AT_ONCE)):
+            for (key, _), line in zip(some, parse_lines([value for _, value in some]), strict=True):
+                yield _decode_key(key), line
 
     @property
     def header(self) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
@@ -354,16 +355,18 @@ def source_of(name: str, storage: Storage, path: str) -> Source:
     from django_asyncstatic.collecting.sources import Source
 
     name = name.replace(os.sep, "/")
-    opens_plainly = isinstance(storage, FileSystemStorage) and (_opener(type(storage)) == _opener(FileSystemStorage))
     # storage.path() takes ten times as long, and finders give names that they found below the location.
-    if opens_plainly:
+    storage_class: Any = type(storage)
+    if _opens_plainly(storage_class):
         return Source(name, os.path.join(storage.location, path))  # type: ignore[attr-defined]
     return Source(name, None, lambda: storage.open(path))
 
 
-def _opener(storage_class: Any) -> tuple[Any, Any]:
-    """What opens a storage's files: a subclass that has its own may give other bytes than those on the disk."""
-    return storage_class.open, storage_class._open
+@cache
+def _opens_plainly(storage_class: Any) -> bool:
+    """Whether a storage's files are those on the disk: a subclass that opens them itself may give other bytes."""
+    plain: Any = FileSystemStorage
+    return issubclass(storage_class, plain) and (storage_class.open, storage_class._open) == (plain.open, plain._open)
 
 
 def _log(report: Report) -> None:

@@ -32,7 +32,7 @@ html_title = f"{project} {release}"
 def _name_findings(app: Sphinx, doctree: Any) -> None:
     """Give each finding's paragraph the anchor that checkstatic's reports link to."""
     for term in doctree.findall(nodes.term):
-        if found := re.match(r"asyncstatic\.[EWI]\d{3}\b", term.astext()):
+        if found := re.match(r"asyncstatic\.[EWI]\d{3}\b", term.astext()):  # an asterisk may follow
             term["ids"].append(nodes.make_id(found[0]))
 
 

@@ -36,6 +36,14 @@ def prefixed(parser: Any, token: Any) -> StaticNode:
     return node
 
 
+@register.tag
+def ifinstalled(parser: Any, token: Any) -> Any:
+    """As Mezzanine has it: what is inside is left out where an app is not installed."""
+    nodes = parser.parse(("endifinstalled",))
+    parser.delete_first_token()
+    return nodes
+
+
 @register.simple_tag
 def simple(path: str) -> str:
     return StaticNode.handle_simple(f"app/{path}")

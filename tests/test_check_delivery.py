@@ -23,6 +23,7 @@ from django.test import override_settings
 from django_asyncstatic.codings import CODINGS
 from django_asyncstatic.diagnosing import asking
 from django_asyncstatic.diagnosing.asking import Answer, Asker, InvalidURL, shown
+from django_asyncstatic.diagnosing.collected import read_lines
 from django_asyncstatic.diagnosing.content_security import is_another_host
 from django_asyncstatic.diagnosing.decoding import DECODERS, decode
 from django_asyncstatic.diagnosing.delivery import header_rows
@@ -135,11 +136,11 @@ def test_the_command_shows_the_headers_as_a_table_if_the_family_is_asked_for() -
 
 def test_a_sample_has_what_shows_most_for_the_fewest_bytes(tmp_path: Path) -> None:
     files = {"a.css": b"a{}", "b.css": FILES["app.css"], "c.css": FILES["app.css"] * 3, "big.bin": b"x" * 99_999}
-    index = StaticIndex.load(collect(tmp_path / "root", files) / INDEX_NAME)
-    hashed, plain = choose_families(index)["stylesheets"]
+    collected = read_lines(StaticIndex.load(collect(tmp_path / "root", files) / INDEX_NAME))
+    hashed, plain = choose_families(collected)["stylesheets"]
     assert hashed.startswith("b.")
     assert plain == "b.css"
-    smallest, largest = choose_extremes(index)
+    smallest, largest = choose_extremes(collected)
     assert smallest.startswith("a.")
     assert largest.startswith("big.")
 
@@ -150,8 +151,8 @@ def test_what_only_an_earlier_release_had_is_not_in_the_sample(tmp_path: Path) -
     collect(root, {"new.js": FILES["app.js"]})
     index = StaticIndex.load(root / INDEX_NAME)
     assert "old.css" in index
-    assert set(choose_families(index)) == {"scripts"}
-    assert all(name.startswith("new.") for name in choose_extremes(index))
+    assert set(choose_families(read_lines(index))) == {"scripts"}
+    assert all(name.startswith("new.") for name in choose_extremes(read_lines(index)))
 
 
 def breaks(headers: Any, path: str, url: str) -> None:

@@ -296,6 +296,17 @@ def test_extensions_without_a_media_type_are_found(project: SmallProject, name: 
         assert f"a/{name} and {name}" in found[0][1]
 
 
+def test_a_compressed_file_of_a_package_is_not_told_and_one_of_the_project_is_to_be_unpacked(tmp_path: Path) -> None:
+    """django-cms brings the template of an icon font as .svgz, which no page loads."""
+    (tmp_path / "site-packages").mkdir()
+    for place, expected in ((tmp_path / "site-packages", []), (tmp_path, ["W040"])):
+        project = SmallProject(place)
+        project.write({"_template.svgz": "1"})
+        findings = project.findings("files")
+        assert [each.id[-4:] for each in findings] == expected
+        assert all("collect what they decode to" in each.hint for each in findings)
+
+
 @pytest.mark.parametrize(
     ("name", "size", "is_large"),
     [

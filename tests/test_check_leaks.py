@@ -214,9 +214,9 @@ def test_no_pattern_takes_long_on_what_was_made_for_it() -> None:
     """Time grows with the size and not with its square."""
     for text in (BEGIN.format("", "") + "\n", "AKIA" + "A" * 16 + " ", "Version: \n", "SECRET_KEY=", "sk-" + "a" * 90):
         data = (text * (2_000_000 // len(text))).encode()
-        start = time.perf_counter()
+        start = time.process_time()
         list(find_secrets(data, "settings.sql.env"))
-        assert time.perf_counter() - start < 5
+        assert time.process_time() - start < 5
 
 
 # --- where ----------------------------------------------------------------------------------------------------

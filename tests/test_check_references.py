@@ -106,7 +106,7 @@ def tags_of(text: str, **options: Any) -> list[tuple[str | None, int, int | None
         "l10n": "django.templatetags.l10n",
     }
     language = DjangoLanguage(Engine(libraries=libraries, **options))
-    return [tuple(use) for use in language.uses(text)[0]]  # type: ignore[misc]
+    return [use[:3] for use in language.uses(text)[0]]  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,7 @@ def tags_of(text: str, **options: Any) -> list[tuple[str | None, int, int | None
         (r'{% static "a\"b.css" %}', [('a"b.css', 1, 11)]),
         ("{% if x %}\n{% block y %}{% with z=1 %}{% static 'a' %}", [("a", 2, 38)]),
         ("{% static 'a' %}{% static 'b' %}", [("a", 1, 11), ("b", 1, 27)]),
+        ("{% include 'x' %}{% partialdef y %}{% static 'a' %}{% endpartialdef %}{% partial y %}", [("a", 1, 46)]),
         ("{% static name %}{% static 'a'|add:b %}", [(None, 1, 11), (None, 1, 28)]),
         ("{% verbatim %}{% static 'a' %}{% endverbatim %}{% static 'b' %}", [("b", 1, 58)]),
         ("{% verbatim x %}{% endverbatim %}{% static 'a' %}{% endverbatim x %}", []),
@@ -191,14 +192,14 @@ def jinja(**options: Any) -> Any:
 def test_what_a_template_of_jinjas_names(text: str, expected: Any) -> None:
     language = JinjaLanguage(jinja())
     complete = text + "{% endblock %}" * text.count("{% block") + "{% endif %}" * text.count("{% if")
-    found = [tuple(use) for use in language.uses(complete)[0]]
+    found = [use[:3] for use in language.uses(complete)[0]]
     assert len(found) == expected if isinstance(expected, int) else found == expected
 
 
 def test_a_storages_url_is_static_under_any_name_in_jinja() -> None:
     environment = jinja()
     environment.globals["of_storage"] = ManifestStaticFilesStorage.url.__get__(object.__new__(WithBaseUrl))
-    assert JinjaLanguage(environment).names == {"static", "asset", "of_storage"}
+    assert JinjaLanguage(environment).mention == "asset|of_storage|static"
 
 
 class WithBaseUrl:
@@ -368,6 +369,22 @@ def test_a_template_of_a_package_that_is_for_another_app_is_a_remark(site: Site)
     assert "1 name in 1 template of installed packages begin with absent/" in found[1].message
 
 
+def test_what_a_package_names_if_its_own_tag_says_so_is_not_told(site: Site) -> None:
+    """As Mezzanine's base.html names the style sheet of a shop that may be installed."""
+    inner = "{% if a %}{% static 'shop/x.js' %}{% endif %}"
+    text = load(f"{{% load ifinstalled from more %}}{{% ifinstalled x %}}{inner}{{% endifinstalled %}}")
+    options = {"libraries": {"more": "tests.static_tags"}}
+    package = engine(DIRS=[site.path / "site-packages/x/templates"], OPTIONS=options)
+    site.template("a.html", text, "site-packages/x/templates")
+    assert site.check(TEMPLATES=[package]) == []
+    site.template("b.html", f"{text}{{% static 'shop/x.js' %}}", "site-packages/x/templates")
+    (finding,) = site.check(TEMPLATES=[package])
+    assert (finding.id[-4:], finding.message.split()[2]) == ("E010", "b.html")
+    # In a template of the project's own it is a promise.
+    site.template("own.html", text)
+    assert short(site.check(TEMPLATES=[engine(DIRS=[site.templates], OPTIONS=options)])) == ["E010"]
+
+
 # --- which templates -------------------------------------------------------------------------------------------
 
 WRONG = load("{% static 'shop/wrong.png' %}")
@@ -435,12 +452,12 @@ def test_what_lies_beside_templates_is_no_template(site: Site) -> None:
         site.template(name, WRONG)
     site.write("templates/venv/pyvenv.cfg")
     site.template("logo.png", b"\x89PNG static \xff")
-    site.template("latin.html", "{% load static %} é!".encode("latin-1"))
+    site.template("latin.html", "{% load static %}{% static '/' %} é!".encode("latin-1"))
     (site.templates / "loop").symlink_to(site.templates)
     (site.templates / "dangling.html").symlink_to("nowhere")
     (finding,) = site.check()
     assert (finding.id[-4:], finding.subject) == ("I017", "latin.html")
-    assert "is not utf-8: invalid continuation byte at byte 18" in finding.message
+    assert "is not utf-8: invalid continuation byte at byte 34" in finding.message
     latin = engine(DIRS=[site.templates], OPTIONS={"file_charset": "latin-1"})
     assert site.check(TEMPLATES=[latin]) == []
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core import checks
+from django.core.checks.registry import registry
 from django.test import override_settings
 
 from django_asyncstatic.diagnosing.declared import settings_findings
@@ -199,6 +200,9 @@ def test_what_needs_the_settings_alone_touches_no_file(monkeypatch: pytest.Monke
             for name in ("stat", "lstat", "open", "scandir", "listdir", "readlink", "mkdir"):
                 patch.setattr(os, name, refuse)
             patch.setattr("builtins.open", refuse)
+            # Raises ValueError with a manifest that is not there yet, before the first collect.
+            patch.setattr("django.core.files.storage.FileSystemStorage.url", refuse)
+            patch.setattr("django.contrib.staticfiles.storage.HashedFilesMixin.url", refuse)
             yield
 
     changed: dict[str, Any] = {}
@@ -208,6 +212,8 @@ def test_what_needs_the_settings_alone_touches_no_file(monkeypatch: pytest.Monke
         expected = [*order_findings(), *settings_findings()]
         with no_disk():
             assert [*order_findings(), *settings_findings()] == expected
+            ours = [each for each in registry.get_checks() if each.__module__.startswith("django_asyncstatic.")]
+            assert len([each(app_configs=None, databases=None) for each in ours]) == len(ours) > 0
     assert len(expected) > 8
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
@@ -221,6 +222,27 @@ def test_a_storage_elsewhere_is_told(tmp_path: Path) -> None:
     assert found_id == "W049"
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"STORAGES": {"staticfiles": {"BACKEND": "django_asyncstatic.storage.UncollectedStaticFilesStorage"}}},
+        {"ASYNCSTATIC_REHEARSAL": True},
+    ],
+    ids=["uncollected", "rehearsal"],
+)
+@pytest.mark.usefixtures("collected")
+def test_what_is_served_instead_of_what_was_collected_is_a_remark_and_nothing_else(
+    tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    """Whatever lies in STATIC_ROOT, and if nothing does."""
+    for root in (settings.STATIC_ROOT, tmp_path, tmp_path / "absent"):
+        with override_settings(STATIC_ROOT=root, **changed):
+            results = [*found("drift"), *found("settings"), *found("delivery")]
+            assert [found_id for found_id, _ in results] == ["I049"]
+            assert "STATIC_ROOT is not looked at" in results[0][1]
+            assert "W038" not in [found_id for found_id, _ in found("files")]
+
+
 # --- the frame ------------------------------------------------------------------------------------------------
 
 
@@ -429,7 +451,7 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
     shown = []
     for stream in (Terminal(), StringIO()):
         monkeypatch.setattr("sys.stderr", stream)
-        call_command("checkstatic", tag=["drift"], stdout=StringIO(), stderr=stream, no_color=True)
+        call_command("checkstatic", tag=["drift"], deep=True, stdout=StringIO(), stderr=stream, no_color=True)
         shown.append(stream.getvalue())
     assert " collected files" in shown[0]
     assert shown[1] == "checkstatic found 0 errors, 0 warnings, 0 remarks.\n"

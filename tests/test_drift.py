@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles.finders import AppDirectoriesFinder, FileSystemFinder
 from django.contrib.staticfiles.management.commands.collectstatic import Command as DjangoCommand
 from django.test import override_settings
 
 from django_asyncstatic.collecting.builder import INTERRUPTED
 from django_asyncstatic.collecting.finished import STATE_NAME
+from django_asyncstatic.diagnosing.finders import list_files, look
 from django_asyncstatic.diagnosing.findings import Finding, run_checks
 from django_asyncstatic.index import INDEX_NAME, PRIVATE_DIRECTORY, StaticIndex, encode_index, strong_etag
 from tests.test_checkstatic import run_all
@@ -411,3 +413,52 @@ def test_fix_leaves_orphans_and_says_what_does_not_work(collected_once: Path, so
     assert "collectstatic failed: " in errors
     assert "no-such.png" in errors
     assert "site.css was changed since the last collect" in output
+
+
+def test_a_manifest_that_gives_a_name_the_hash_of_another_file_is_of_another_collect(collected_once: Path) -> None:
+    manifest = collected_once / "staticfiles.json"
+    content = json.loads(manifest.read_bytes())
+    content["paths"]["part.css"] = content["paths"]["site.css"]
+    manifest.write_text(json.dumps(content))
+    assert ids() == ["E005"]
+
+
+# --- the finders -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_the_files_of_finders_are_those_that_django_lists_in_its_order(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    write(first, a__css="", _hidden="", b__css="")
+    for name in (".hidden", "x~", "CVS/entries", "deep/.git/config", "deep/er/file.txt", "deep/z~", "é/ü.txt"):
+        (first / name).parent.mkdir(parents=True, exist_ok=True)
+        (first / name).write_text(name)
+    (first / "linked").symlink_to(second)
+    (first / "linked.txt").symlink_to(second / "two.txt")
+    (first / "dangling.txt").symlink_to("nowhere")
+    second.mkdir()
+    (second / "two.txt").write_text("two")
+    (second / "deeper").mkdir()
+    (second / "deeper/three.txt").write_text("three")
+    patterns = ["CVS", ".*", "*~", "deep/er/*"]
+    with override_settings(STATICFILES_DIRS=[first, ("prefix", second), tmp_path / "absent"]):
+        for finder in (FileSystemFinder(), AppDirectoriesFinder()):
+            linked: set[str] = set()
+            found = list(list_files(finder, patterns, linked))
+            assert [(path, storage) for path, storage, _ in found] == list(finder.list(patterns))
+            for path, storage, seen in found:
+                assert seen is not None
+                assert (seen.found, seen.is_link) == look(os.path.join(storage.location, path))[:2]
+            if isinstance(finder, FileSystemFinder):
+                assert linked == {str(first / "linked")}
+
+
+def test_a_finder_that_lists_in_its_own_way_is_asked(tmp_path: Path) -> None:
+    write(tmp_path, a__css="")
+
+    class Own(FileSystemFinder):
+        def list(self, ignore_patterns: Any) -> Any:
+            yield "made.css", next(iter(self.storages.values()))
+
+    with override_settings(STATICFILES_DIRS=[tmp_path]):
+        assert [path for path, _, _ in list_files(Own(), [], set())] == ["made.css"]

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -20,7 +21,7 @@ from django_asyncstatic.codings import CODINGS
 from django_asyncstatic.collecting.atomic import Destination
 from django_asyncstatic.collecting.compression import decodes_to
 from django_asyncstatic.collecting.references import Reference
-from django_asyncstatic.index import DIGEST_DIGITS
+from django_asyncstatic.index import DIGEST_DIGITS, PARSED_AT_ONCE, parse_lines
 
 STATE_NAME = "state.jsonl"
 STATE_VERSION = 1
@@ -69,32 +70,28 @@ class State:
     def load(cls, file: Path, key: dict[str, Any]) -> State:
         """The state of a file, as far as the key says that it still holds."""
         try:
-            with file.open("rb") as lines:
-                head = json.loads(next(lines))
-                if head["version"] != STATE_VERSION:
-                    return cls(key)
-                old = head["key"]
-                same_parsers = old["parsers"] == key["parsers"]
-                same_root = old["root"] == key["root"] and bool(key["root"])
-                same_names = old["names"] == key["names"] and bool(key["names"])
-                hasher, records = sha256(), {}
-                for line in lines:
-                    if line.startswith(b"{"):
-                        if json.loads(line)["sha256"] != hasher.hexdigest():
-                            return cls(key)
-                        break
-                    hasher.update(line)
-                    name, *values = json.loads(line)
-                    record = Record(*values)
-                    if record.references is not None:
+            data = file.read_bytes()
+            start, end = data.index(b"\n") + 1, data.rindex(b"\n{") + 1
+            head, body = json.loads(data[:start]), data[start:end]
+            if head["version"] != STATE_VERSION or json.loads(data[end:])["sha256"] != sha256(body).hexdigest():
+                return cls(key)
+            old = head["key"]
+            same_parsers = old["parsers"] == key["parsers"]
+            same_root = old["root"] == key["root"] and bool(key["root"])
+            same_names = old["names"] == key["names"] and bool(key["names"])
+            records = {}
+            lines = iter(body.splitlines())
+            while some := list(islice(lines, PARSED_AT_ONCE)):
+                for name, signature, digest, size, references, published, *result in parse_lines(some):
+                    if references is not None:
                         if not same_parsers:
                             continue
-                        record = record._replace(references=tuple(Reference(*each) for each in record.references))
-                    records[name] = record if same_names and same_root else record._replace(published="")
-                else:
-                    return cls(key)  # cut off
-                return cls(key, records, int(head["verified"]) if same_root else 0, head["outcome"])
-        except (OSError, StopIteration, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+                        references = tuple([Reference(*each) for each in references])
+                    if not (same_names and same_root):
+                        published = ""
+                    records[name] = Record(signature, digest, size, references, published, *result)
+            return cls(key, records, int(head["verified"]) if same_root else 0, head["outcome"])
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return cls(key)
 
     def save(self, file: Path) -> None:

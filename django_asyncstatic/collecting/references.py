@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -120,13 +121,18 @@ def parser_version(modules: bool) -> str:
 
     Raises :exc:`ModulesUnavailable` for ``modules`` without a parser for them.
     """
-    from importlib.metadata import version
-
     libraries = ["tinycss2"]
     if modules:
         require_modules()
         libraries += ["tree-sitter", "tree-sitter-javascript"]
-    return " ".join([f"references {VERSION}", *(f"{library} {version(library)}" for library in libraries)])
+    return " ".join([f"references {VERSION}", *(f"{library} {_version(library)}" for library in libraries)])
+
+
+@cache
+def _version(library: str) -> str:
+    from importlib.metadata import version
+
+    return version(library)
 
 
 def find_references(text: str, *, kind: Literal["css", "js"], modules: bool = False) -> list[Reference]:

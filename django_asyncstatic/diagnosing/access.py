@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from django_asyncstatic.collecting.sources import Source
+from django_asyncstatic.diagnosing.finders import Look
 from django_asyncstatic.diagnosing.findings import Finding, Place, enumerate_names, printable
-from django_asyncstatic.diagnosing.project import Look, Project
-
-#: Seconds. A clock that is told the wrong time zone, as that of a FAT volume can be, is off by up to 14 hours.
-FUTURE = 24 * 3600
+from django_asyncstatic.diagnosing.listing import FUTURE, real_strays
+from django_asyncstatic.diagnosing.project import Project
+from django_asyncstatic.index import PRIVATE_DIRECTORY
 
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
@@ -35,6 +35,9 @@ class _Mode(NamedTuple):
     files: bool
     folders: bool
     so: str
+
+    def is_wrong(self, mode: int) -> bool:
+        return bool(mode & self.of) != self.wants
 
 
 _MODES = (
@@ -63,6 +66,8 @@ def unreadable_sources(project: Project) -> Iterator[Finding]:
             subject=type(finder).__name__,
         )
     for name, seen in project.looks.items():
+        if seen.found is not None and seen.found.st_mode & 0o170004 == 0o100004:
+            continue  # a regular file that everybody may read, as nearly all are
         file = project.sources[name].file
         assert file is not None
         if fault := _fault(file, seen):
@@ -109,27 +114,30 @@ def modes(project: Project) -> Iterator[Finding]:
             Place.of(root / name),
             subject=name,
         )
+    folders = [
+        (found.st_mode, name)
+        for name, found in listing.folders.items()
+        if not f"{name}/".startswith(f"{PRIVATE_DIRECTORY}/")
+    ]
     for mode in _MODES:
-        looked_at = {
-            **(listing.folders if mode.folders else {}),
-            **(
-                {name: found for name, found in listing.collected.items() if stat.S_ISREG(found.st_mode)}
-                if mode.files
-                else {}
-            ),
-        }
-        wrong = [name for name, found in looked_at.items() if bool(found.st_mode & mode.of) != mode.wants]
+        looked_at = folders if mode.folders else []
+        if mode.files:
+            files = [(found, names) for found, names in listing.modes.items() if stat.S_ISREG(found)]
+            looked_at = [
+                *looked_at,
+                *((found, name) for found, names in files if mode.is_wrong(found) for name in names),
+            ]
+        wrong = sorted((name, found) for found, name in looked_at if mode.is_wrong(found))
         if wrong:
-            shown = (
-                f"{printable(wrong[0]) or 'STATIC_ROOT'} has the mode {stat.S_IMODE(looked_at[wrong[0]].st_mode):04o}"
-            )
+            name, found = wrong[0]
+            shown = f"{printable(name) or 'STATIC_ROOT'} has the mode {stat.S_IMODE(found):04o}"
             others = ", and it is not the only one" if len(wrong) > 1 else ""
             yield Finding(
                 "asyncstatic.W038",
                 f"{shown}{others}: it can be {mode.can_be}; {mode.so}.",
                 "Set FILE_UPLOAD_PERMISSIONS to 0o644 and FILE_UPLOAD_DIRECTORY_PERMISSIONS to 0o755 (or the storage's"
                 " own modes), remove STATIC_ROOT, and collect again.",
-                Place.of(root / wrong[0]),
+                Place.of(root / name),
                 subject=mode.can_be,
             )
 
@@ -168,7 +176,7 @@ def links(project: Project) -> Iterator[Finding]:
     root = project.place.root
     if root is None:
         return
-    strays = [name for name, found in sorted(project.listing.strays.items()) if stat.S_ISLNK(found.st_mode)]
+    strays = [name for name, found in sorted(real_strays(project.listing).items()) if stat.S_ISLNK(found.st_mode)]
     real_root = os.path.realpath(root)
     out = [
         name
@@ -198,7 +206,7 @@ def _source_links(project: Project) -> dict[str, list[str]]:
     for location, paths in folders.items():
         linked: set[str] = set()
         for folder in sorted({above for path in paths for above in _with_parents(path)}, key=len):
-            if linked.isdisjoint(_with_parents(folder)) and os.path.islink(os.path.join(location, folder)):
+            if linked.isdisjoint(_with_parents(folder)) and os.path.join(location, folder) in project.linked_folders:
                 linked.add(folder)
         links[location] = sorted(linked) + [
             file for file in links[location] if linked.isdisjoint(_with_parents(_folder(file)))
@@ -225,10 +233,9 @@ def future_times(project: Project) -> Iterator[Finding]:
     """I065: times that say nothing about what is newer than what."""
     latest = time.time() + FUTURE
     sources = [name for name, seen in project.looks.items() if seen.found is not None and seen.found.st_mtime > latest]
-    collected = [name for name, found in project.listing.collected.items() if found.st_mtime > latest]
-    for names, root in ((sources, None), (collected, project.place.root)):
-        if names:
-            names.sort()
+    for found, root in ((sources, None), (project.listing.future, project.place.root)):
+        if found:
+            names = sorted(found)
             file = project.sources[names[0]].file if root is None else root / names[0]
             yield Finding(
                 "asyncstatic.I065",

@@ -1,19 +1,21 @@
-"""What an index says, and what lies on the disk, each read once for all checks.
+"""What an index says, read once for all checks.
 
 An index made for serving parses a line when it is asked for; here all of them are wanted.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from django_asyncstatic.codings import CODINGS
-from django_asyncstatic.collecting.cleaning import files_of
-from django_asyncstatic.index import DIGEST_DIGITS, InvalidIndex, StaticIndex
+from django_asyncstatic.index import DIGEST_DIGITS, PRIVATE_DIRECTORY, InvalidIndex, StaticIndex
+
+#: By token. A coding that this release does not know is not offered, and not looked at.
+_SUFFIXES = {coding.token: coding.suffix for coding in CODINGS.values()}
+
+#: A size that no file has.
+UNKNOWN = -1
 
 
 class Alias(NamedTuple):
@@ -37,7 +39,8 @@ class Stored(NamedTuple):
         """Token (``None`` for identity), file, size and digest of each representation."""
         yield None, self.file, self.size, self.sha256[:DIGEST_DIGITS]
         for token, size, digest in self.codings:
-            yield token, self.file + CODINGS[token].suffix, size, digest
+            if (suffix := _SUFFIXES.get(token)) is not None:
+                yield token, self.file + suffix, size, digest
 
 
 class Collected(NamedTuple):
@@ -59,15 +62,32 @@ class Collected(NamedTuple):
         stored = self.resources.get(path)
         return stored is not None and stored.release is None and not stored.is_immutable
 
-    def current(self) -> Iterator[str]:
+    def current(self) -> set[str]:
         """The names of what the current release collected."""
-        return (path for names in (self.aliases, self.resources) for path in names if self.is_current(path))
+        current = {path for path, alias in self.aliases.items() if alias.release is None}
+        current.update(
+            path
+            for path, stored in self.resources.items()
+            if stored.release is None and not stored.is_immutable and path not in self.aliases
+        )
+        return current
 
-    def files(self) -> set[str]:
-        """Every file that is recorded, those of kept releases and plain ones too."""
-        known = set(self.aliases)
+    def files(self) -> dict[str, int]:
+        """Every file that is recorded, those of kept releases too, with its size.
+
+        That of plain names, and of compressed copies beside them, is :data:`UNKNOWN`; they need not be there.
+        """
+        known = dict.fromkeys(self.aliases, UNKNOWN)
         for path, stored in self.resources.items():
-            known.update(files_of(path, stored.file, [token for token, _, _ in stored.codings]))
+            file = stored.file
+            if file != path:
+                known.setdefault(path, UNKNOWN)
+            known[file] = stored.size
+            for token, size, _ in stored.codings:
+                if (suffix := _SUFFIXES.get(token)) is not None:
+                    known[file + suffix] = size
+                    if file.startswith(PRIVATE_DIRECTORY):
+                        known.setdefault(path + suffix, UNKNOWN)
         return known
 
 
@@ -84,48 +104,10 @@ def read_lines(index: StaticIndex) -> Collected:
                 line.get("file", path),
                 line["size"],
                 line["sha256"],
-                # A coding that this release does not know is not offered, and not looked at.
-                [(token, size, digest) for token, size, digest in line.get("codings", ()) if token in CODINGS],
+                line.get("codings", ()),
                 line.get("immutable", False),
                 line.get("release"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidIndex(f"The index has a damaged line for {path!r}: run collectstatic again.") from error
     return Collected(aliases, resources)
-
-
-class OnDisk(NamedTuple):
-    """The files below a root by name, with their sizes in bytes, and those that are not known to be as they were."""
-
-    sizes: Mapping[str, int]
-    touched: AbstractSet[str]
-
-    def has(self, file: str, size: int) -> bool:
-        """Whether a file is as the last collect found it. Where it is not, what it holds has to be read."""
-        return self.sizes.get(file) == size and file not in self.touched
-
-
-def walk(root: Path, verified: int) -> OnDisk:
-    """The files below a root; one that was written since ``verified`` is touched, by the rule of collecting's ``Disk``.
-
-    In one loop: with 50,000 files it takes a fifth of a run.
-    """
-    sizes: dict[str, int] = {}
-    touched = set()
-    folders = [""]
-    while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(f"{root}/{folder}") as entries:
-                for entry in entries:
-                    name = folder + entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(f"{name}/")
-                        continue
-                    found = entry.stat(follow_symlinks=False)
-                    sizes[name] = found.st_size
-                    if found.st_mtime_ns >= verified or found.st_ctime_ns >= verified or entry.is_symlink():
-                        touched.add(name)
-        except OSError:  # what should be there and was not seen is looked at by itself
-            continue
-    return OnDisk(sizes, touched)

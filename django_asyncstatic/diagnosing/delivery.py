@@ -68,7 +68,7 @@ def header_rows(project: Project) -> list[HeaderRow]:
     expected = Expected(project, is_secure=True)
     return [
         _row(family, name, prepared, expected)
-        for family, names in choose_families(project.index).items()
+        for family, names in choose_families(project.collected).items()
         for name in names
         if (prepared := _prepared(expected, name)) is not None
     ]
@@ -256,7 +256,7 @@ def check_content_security(project: Project) -> Iterator[Finding]:
     policies = list(policies_sent())
     if not policies or project.index is None:
         return
-    url, families = _static_url(), choose_families(project.index)
+    url, families = _static_url(), choose_families(project.collected)
     for policy in policies:
         for family, directive, source in policy.forbidden(families, url, settings.ALLOWED_HOSTS):
             yield Finding(
@@ -299,9 +299,9 @@ def check_site(project: Project) -> Iterator[Finding]:
         hint = "Run this where the release was collected that the site serves."
         yield Finding("asyncstatic.I085", f"There is no index to compare {asker.url} with.", hint, subject="--url")
         return
-    names = [name for family in choose_families(index).values() for name in family]
+    names = [name for family in choose_families(project.collected).values() for name in family]
     expected = Expected(project, is_secure=asker.is_secure)
-    resources = _resources(expected, [*names, *choose_extremes(index)])
+    resources = _resources(expected, [*names, *choose_extremes(project.collected)])
     comparison = SiteComparison(asker, asker.join(conf.static_prefix()), resources)
     try:
         comparison.run()

@@ -10,6 +10,7 @@ import fnmatch
 import json
 import os
 import re
+import stat
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
 from hashlib import file_digest
@@ -46,13 +47,22 @@ NAMED = 3
     "drift",
     E001="there is no index, or it cannot be used",
     E014="STATIC_ROOT is not where collected files can be",
+    I049="what is collected is not what is served",
     W044="a name in STATIC_ROOT cannot be served",
     W049="the storage writes no index",
 )
 def check_index(project: Project) -> Iterator[Finding]:
-    """E001, E014, W044, W049: whether there is an index, and if not, what is served without it."""
+    """E001, E014, I049, W044, W049: whether there is an index, and if not, what is served without it."""
     place = project.place
-    if place.root is None:
+    if project.served_instead:
+        yield Finding(
+            "asyncstatic.I049",
+            f"{project.served_instead}; STATIC_ROOT is not looked at.",
+            "Well, if these are settings for tests or development. If they are for production, configure a storage that"
+            " collects, and leave ASYNCSTATIC_REHEARSAL off.",
+            subject="ASYNCSTATIC_REHEARSAL" if conf.setting("ASYNCSTATIC_REHEARSAL") else "STORAGES",
+        )
+    elif place.root is None:
         if not settings.STATIC_ROOT:
             yield Finding("asyncstatic.E014", "STATIC_ROOT is not set.", "Set it to where collectstatic may write.")
         else:
@@ -183,8 +193,11 @@ def check_files(project: Project) -> Iterator[Finding]:
         return
     by_file = {stored.file: stored for stored in collected.resources.values()}  # names may share one
     wrong = set()
+    doubtful = project.listing.doubtful
+    if not doubtful and not project.deep:
+        return
     for stored in project.progress(list(by_file.values()), "collected files"):
-        for file, token, fault in _read_all(root, stored) if project.deep else _look_at(project, root, stored):
+        for file, token, fault in _read_all(root, stored) if project.deep else _look_at(doubtful, root, stored):
             wrong.add(file)
             yield Finding(
                 "asyncstatic.E002" if token is None else "asyncstatic.E003",
@@ -202,10 +215,10 @@ def check_files(project: Project) -> Iterator[Finding]:
 Fault = tuple[str, str | None, str]
 
 
-def _look_at(project: Project, root: Path, stored: Stored) -> Iterator[Fault]:
+def _look_at(doubtful: Container[str], root: Path, stored: Stored) -> Iterator[Fault]:
     """What is wrong, where what the last collect found right is trusted as long as nobody has touched it."""
     for token, file, size, digest in stored.parts():
-        if not project.on_disk.has(file, size) and (fault := _fault(root, file, size, digest)):
+        if file in doubtful and (fault := _fault(root, file, size, digest)):
             yield file, token, fault
 
 
@@ -275,9 +288,10 @@ def check_plain_files(project: Project) -> Iterator[Finding]:
     root = project.place.root
     if root is None or not project.is_remembered or project.state.outcome.get("plain") != "files":
         return
-    for name, record in project.records.items():
+    for name in sorted(project.listing.doubtful & project.records.keys()):
+        record = project.records[name]
         served = project.collected.answer(name)
-        if project.on_disk.has(name, record.size) or (served is not None and served.file == name):
+        if served is not None and served.file == name:
             continue
         if fault := _fault(root, name, record.size, record.digest):
             yield Finding(
@@ -317,15 +331,14 @@ def check_manifest(project: Project) -> Iterator[Finding]:
         yield differ(f"The manifest cannot be read: {error!r}.", manifest_name)
         return
     for name, hashed in names.items():
-        stored = collected.answer(name)
-        is_answered = stored is not None and (stored.file == hashed or (stored.is_immutable and name != hashed))
-        if collected.answer(hashed) is None or not is_answered:
+        alias = collected.aliases.get(name)
+        answered = alias.target if alias is not None else name
+        if answered != hashed or hashed not in collected.resources:
             yield differ(
                 f"The manifest maps {name} to {hashed}, the index does not: they are of different collects.", name
             )
-    for name in collected.current():
-        if name not in names:
-            yield differ(f"The index has {name}, the manifest does not: they are of different collects.", name)
+    for name in sorted(collected.current() - names.keys()):
+        yield differ(f"The index has {name}, the manifest does not: they are of different collects.", name)
 
 
 # --- the sources -----------------------------------------------------------------------------------------------
@@ -338,11 +351,14 @@ def check_sources(project: Project) -> Iterator[Finding]:
         return
     records = project.records if project.is_remembered else {}
     collected = project.collected
-    for source in project.progress(list(project.sources.values()), "sources"):
+    # What is as the last collect saw it was looked at, and is not again.
+    doubtful = project.changed if records and not project.deep else project.sources.keys()
+    sources = [each for name, each in project.sources.items() if name in doubtful]
+    for source in project.progress(sources, "sources") if sources else ():
         name = source.name
         try:
             if name in records:
-                is_changed = _differs(source, records[name], trusts=not project.deep)
+                is_changed = _differs(source, records[name])
             elif collected.is_current(name):
                 is_changed = _differs_from_collected(project, source)
             elif not _is_left_out(project, name):
@@ -377,10 +393,8 @@ def _without_source(names: Sequence[str]) -> Iterator[Finding]:
             yield _stale(name, "was collected, and there is no source of it any more", None)
 
 
-def _differs(source: Source, record: Record, *, trusts: bool) -> bool:
-    size, signature = source.look()
-    if trusts and signature is not None and signature == record.signature:
-        return False
+def _differs(source: Source, record: Record) -> bool:
+    size, _ = source.look()
     return (size is not None and size != record.size) or _digest(source) != record.digest
 
 
@@ -428,18 +442,19 @@ def check_orphans(project: Project) -> Iterator[Finding]:
     place = project.place
     if project.index is None or place.root is None:
         return
-    known = project.collected.files() | place.private
     live = re.compile("|".join(map(fnmatch.translate, conf.setting("ASYNCSTATIC_LIVE"))) or r"(?!)")
     is_interrupted = (place.root / INTERRUPTED).exists()
     folders: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for name in project.on_disk.sizes.keys() - known - project.sources.keys():
+    for name, seen in project.listing.strays.items():
         # What lies there belongs to a collect, and a worker that has an earlier index may still read it.
         is_private = name.startswith(f"{PRIVATE_DIRECTORY}/")
         is_unfinished = is_interrupted and name.endswith(UNFINISHED)
-        if is_private or is_unfinished or live.match(name) or (place.root / name).is_dir():
+        if is_private or is_unfinished or live.match(name) or name in place.private or name in project.sources:
+            continue
+        if stat.S_ISLNK(seen.st_mode) and (place.root / name).is_dir():
             continue
         folder, slash, _ = name.partition("/")
-        folders[folder if slash else ""].append((-project.on_disk.sizes[name], name))
+        folders[folder if slash else ""].append((-seen.st_size, name))
     for folder, found in sorted(folders.items()):
         found.sort()
         where = f"{folder}/" if folder else "STATIC_ROOT"

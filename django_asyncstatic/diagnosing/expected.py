@@ -6,8 +6,10 @@ from collections import Counter
 from math import inf
 
 from django_asyncstatic import conf
+from django_asyncstatic.diagnosing.collected import Collected
 from django_asyncstatic.diagnosing.project import Project
 from django_asyncstatic.index import InvalidIndex, Resource, StaticIndex
+from django_asyncstatic.media_types import media_type
 from django_asyncstatic.serving.mounts import Mount
 from django_asyncstatic.serving.plans import PreparedResource
 from django_asyncstatic.serving.security import SecurityPolicy
@@ -37,31 +39,32 @@ def family_of(name: str, media_type: str) -> str:
     return next((family for start, family in _FAMILIES if media_type.startswith(start)), "other")
 
 
-def choose_families(index: StaticIndex) -> dict[str, list[str]]:
+def choose_families(collected: Collected) -> dict[str, list[str]]:
     """For each family of the current release a hashed name and a plain one, usually of the same resource.
 
     Of the first few with a suffix that one which has most codings, and of several the smallest: it shows most for the
-    fewest bytes. Lines are parsed for those only.
+    fewest bytes.
     """
-    looked: Counter[str] = Counter()
     best: dict[tuple[str, bool], tuple[int, float, str, str]] = {}
-    for name in index:
-        suffix = name.rpartition(".")[2]
-        if looked[suffix] < _LOOKED_AT and (resource := current_resource(index, name)) is not None:
-            looked[suffix] += 1
-            key = family_of(name, resource.media_type), not resource.immutable
-            identity = resource.identity
-            rank = (-len(resource.representations), identity.size or inf, identity.file, name)
-            best[key] = min(best.get(key, rank), rank)
+    for names in (collected.aliases, collected.resources):
+        looked: Counter[str] = Counter()
+        for name in names:
+            suffix = name.rpartition(".")[2]
+            stored = collected.answer(name) if looked[suffix] < _LOOKED_AT else None
+            if stored is not None and names[name].release is None:
+                looked[suffix] += 1
+                key = family_of(name, media_type(name)), names is collected.aliases or not stored.is_immutable
+                rank = (-len(stored.codings), stored.size or inf, stored.file, name)
+                best[key] = min(best.get(key, rank), rank)
     families: dict[str, list[str]] = {}
     for (family, _), (*_, name) in sorted(best.items()):
         families.setdefault(family, []).append(name)
     return families
 
 
-def choose_extremes(index: StaticIndex) -> list[str]:
-    """The smallest and the largest of the current release; every line is parsed."""
-    sizes = [(line["size"], name) for name, line in index.lines() if "as" not in line and "release" not in line]
+def choose_extremes(collected: Collected) -> list[str]:
+    """The smallest and the largest of the current release."""
+    sizes = [(stored.size, name) for name, stored in collected.resources.items() if stored.release is None]
     return [min(sizes)[1], max(sizes)[1]] if sizes else []
 
 

@@ -17,9 +17,10 @@ from django_asyncstatic.collecting.compression import LARGEST, Compression
 from django_asyncstatic.collecting.sources import Source
 from django_asyncstatic.collecting.survey import collisions
 from django_asyncstatic.diagnosing import access
+from django_asyncstatic.diagnosing.finders import look
 from django_asyncstatic.diagnosing.findings import Finding, Place, check, enumerate_names, printable
 from django_asyncstatic.diagnosing.kinds import kind_of
-from django_asyncstatic.diagnosing.project import Found, Project, look
+from django_asyncstatic.diagnosing.project import Found, Project
 from django_asyncstatic.index import Resource
 from django_asyncstatic.media_types import DEFAULT, media_type
 
@@ -248,16 +249,18 @@ def check_types_and_sizes(project: Project) -> Iterator[Finding]:
             by_extension[extension.lower()].append(name)
     registered = MimeTypes(filenames=())  # Python's own table: the host's would differ from host to host
     for extension, names in sorted(by_extension.items()):
-        kind = registered.guess_type(f"x.{extension}")[0]
+        kind, coding = registered.guess_type(f"x.{extension}")
         if kind is not None and not kind.startswith(_LOADED):
             continue  # a program, an archive: to save it is all that a browser can do
-        if kind is None and all(access.is_installed(project.sources[name]) for name in names):
+        if (kind is None or coding is not None) and all(access.is_installed(project.sources[name]) for name in names):
             continue
         usual = f"; usually that is {kind}" if kind else ""
         yield Finding(
             "asyncstatic.W040" if kind else "asyncstatic.I076",
             f"Files that end with .{printable(extension)} are sent as {DEFAULT}{usual}: {enumerate_names(names)}.",
-            "If a page loads them, give them a content-type in ASYNCSTATIC_ADD_HEADERS_FUNCTION.",
+            "If a page loads them, give them a content-type in ASYNCSTATIC_ADD_HEADERS_FUNCTION."
+            if coding is None
+            else f"They are compressed already ({coding}): collect what they decode to, which is compressed then.",
             _source_place(project, names[0]),
             subject=f".{extension}",
         )

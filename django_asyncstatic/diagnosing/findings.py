@@ -38,6 +38,11 @@ class Level(IntEnum):
     ERROR = 40
 
 
+def _relative(file: str) -> str:
+    """To the current directory, where it is below it."""
+    return file.removeprefix(os.getcwd() + os.sep)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
     """Where a finding is: a file, with a line and a column (both from 1) where there is one."""
@@ -49,8 +54,7 @@ class Place:
     @classmethod
     def of(cls, file: str | os.PathLike[str], line: int | None = None, column: int | None = None) -> Place:
         """The place of a file, relative to the current directory where it is below it; always printable."""
-        path, here = os.fspath(file), os.getcwd() + os.sep
-        return cls(printable(path.removeprefix(here)), line, column)
+        return cls(printable(_relative(os.fspath(file))), line, column)
 
     def __str__(self) -> str:
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
@@ -209,10 +213,9 @@ def _run(check: Check, project: Project) -> list[Finding]:
 
 
 def _with_relative_place(finding: Finding) -> Finding:
-    below = os.getcwd() + os.sep
-    if finding.place is None or not finding.place.file.startswith(below):
+    if finding.place is None or (file := _relative(finding.place.file)) == finding.place.file:
         return finding
-    return replace(finding, place=replace(finding.place, file=finding.place.file.removeprefix(below)))
+    return replace(finding, place=replace(finding.place, file=file))
 
 
 def _innermost(error: BaseException) -> str:

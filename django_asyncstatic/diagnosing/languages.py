@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from bisect import bisect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from django.template import Engine
@@ -31,8 +31,8 @@ class Language(Protocol):
     """How the templates of one engine are written."""
 
     charset: str
-    #: What names a static file: one of these words is in the text then.
-    names: set[str]
+    #: An expression that each text matches in which a static file is named.
+    mention: str
 
     def uses(self, text: str) -> tuple[list[Use], Spans]:
         """The static files that a template names, and where its text is code. Raises :class:`CannotCompile`."""
@@ -40,11 +40,16 @@ class Language(Protocol):
 
 
 class Use(NamedTuple):
-    """A static file that a template asks for. ``name`` is ``None`` where it is not known before it is rendered."""
+    """A static file that a template asks for. ``name`` is ``None`` where it is not known before it is rendered.
+
+    ``depends``: it stands inside a tag that a library has in the manner of ``if``, such as ``{% ifinstalled %}``, which
+    may leave it out.
+    """
 
     name: str | None
     line: int
     column: int | None
+    depends: bool = False
 
 
 class WrittenOut(NamedTuple):
@@ -86,19 +91,25 @@ class DjangoLanguage:
             for name, is_static in tags.items()
             if is_static
         }
+        self.mention = rf"\{{%\s*(?:{_any_of(self.names)})"
 
     def uses(self, text: str) -> tuple[list[Use], Spans]:
         known = dict(self._builtins)
         uses: list[Use] = []
         spans = Spans()
         line, counted = 1, 0
+        conditions: list[str] = []
         for start, content in _block_tags(text, spans):
             word = content.split(None, 1)[0] if content else ""
-            if word == "load":
+            if word.startswith("if") and word not in self._builtins and word in known:
+                conditions.append(f"end{word}")
+            elif conditions and word == conditions[-1]:
+                conditions.pop()
+            elif word == "load":
                 known.update(_loaded(content.split()[1:], self._libraries))
             elif known.get(word):
                 line, counted = line + text.count("\n", counted, start), start
-                uses.append(_use(text, start, content, line))
+                uses.append(_use(text, start, content, line, depends=bool(conditions)))
             elif word in self.names and word not in known:
                 raise CannotCompile(f"uses {{% {word} %}} without {{% load %}} of a library that has it")
         return uses, spans
@@ -179,12 +190,12 @@ def _loaded(bits: list[str], libraries: Mapping[str, Tags]) -> Tags:
     return {name: is_static for name, is_static in loaded.items() if wanted is None or name in wanted}
 
 
-def _use(text: str, tag: int, content: str, line: int) -> Use:
+def _use(text: str, tag: int, content: str, line: int, *, depends: bool) -> Use:
     bits = Token(TokenType.BLOCK, content).split_contents()
     written = bits[1] if len(bits) > 1 else ""
     start = text.find(written, tag)
     is_literal = _LITERAL.fullmatch(written)
-    return Use(unescape_string_literal(written) if is_literal else None, line, _column(text, start))
+    return Use(unescape_string_literal(written) if is_literal else None, line, _column(text, start), depends)
 
 
 # --- Jinja's ---------------------------------------------------------------------------------------------------
@@ -199,7 +210,7 @@ class JinjaLanguage:
         self._environment = environment
         self._functions = {name for name, value in environment.globals.items() if _is_static(name, value)}
         self._filters = {name for name, value in environment.filters.items() if _is_static(name, value)}
-        self.names = self._functions | self._filters
+        self.mention = _any_of(self._functions | self._filters)
 
     def uses(self, text: str) -> tuple[list[Use], Spans]:
         from jinja2 import TemplateSyntaxError, nodes
@@ -248,16 +259,20 @@ def _jinja_spans(text: str, environment: Any) -> Spans:
     return Spans(match.span() for match in code.finditer(text))
 
 
+def _any_of(names: Iterable[str]) -> str:
+    return "|".join(map(re.escape, sorted(names))) or "(?!)"
+
+
 # --- both ------------------------------------------------------------------------------------------------------
 
 
-def wanted(names: Iterable[str], urls: Iterable[str]) -> tuple[re.Pattern[str], re.Pattern[bytes]]:
+def wanted(mention: str, urls: Iterable[str]) -> tuple[re.Pattern[str], re.Pattern[bytes]]:
     """What the text of a template has in it, if it is worth a closer look; the same for its bytes."""
-    pattern = "|".join(map(re.escape, sorted({*names, *urls})))
+    pattern = "|".join([mention, *map(re.escape, urls)])
     return re.compile(pattern), re.compile(pattern.encode())
 
 
-def written_out(urls: Iterable[str]) -> Callable[[str, Spans], Iterator[WrittenOut]]:
+def written_out(urls: Sequence[str]) -> Callable[[str, Spans], Iterator[WrittenOut]]:
     """A function that finds the URLs below these in the text of a template, outside its code.
 
     Only where a URL of a file can be meant: an attribute's value, a string, ``url()``, a ``srcset``.
@@ -266,6 +281,8 @@ def written_out(urls: Iterable[str]) -> Callable[[str, Spans], Iterator[WrittenO
     pattern = re.compile(rf"""([\"'`=(]|,\s)\s*((?:{alternatives})([^\s"'`<>(),;]+))""")
 
     def find(text: str, code: Spans) -> Iterator[WrittenOut]:
+        if not any(url in text for url in urls):
+            return
         comments: Spans | None = None
         for match in pattern.finditer(text):
             start = match.start(2)

@@ -28,7 +28,8 @@ from django_asyncstatic.diagnosing.credentials import (
 )
 from django_asyncstatic.diagnosing.findings import Finding, Place, check, enumerate_names, printable
 from django_asyncstatic.diagnosing.kinds import VERSION_CONTROL, Kind, kind_of, kind_of_folder
-from django_asyncstatic.diagnosing.listing import Listing, list_root
+from django_asyncstatic.diagnosing.listing import CLOSED as CLOSED_FOLDERS
+from django_asyncstatic.diagnosing.listing import Listing, list_root, real_strays
 from django_asyncstatic.diagnosing.project import Project
 from django_asyncstatic.diagnosing.sourcemaps import SourceMap, inline_map, read_map
 from django_asyncstatic.media_types import is_compressible, media_type
@@ -101,16 +102,17 @@ def exposed_files(project: Project) -> Iterator[Exposed]:
         yield from _strays(root, project.listing, Where.SERVED if project.index is None else Where.STRAY)
     own_root = conf.setting("ASYNCSTATIC_ROOT")
     if own_root is not None and os.path.isdir(own_root):
-        yield from _strays(Path(own_root), list_root(Path(own_root)), Where.ROOT)
+        yield from _strays(Path(own_root), list_root(Path(own_root), closed=CLOSED_FOLDERS), Where.ROOT)
 
 
 def _kept(project: Project, root: Path) -> Iterator[Exposed]:
     """What the index has of earlier releases, under its plain names."""
     if project.index is None:
         return
-    current = {*project.sources, *(record.published for record in project.records.values())}
-    for path in project.index:
-        if path not in current and not _HASHED.search(path):
+    aliases, resources = project.collected.aliases.keys(), project.collected.resources.keys()
+    published = {record.published for record in project.records.values()}
+    for path in sorted((aliases - project.sources.keys()) | (resources - project.sources.keys() - published)):
+        if not _HASHED.search(path):
             yield Exposed(path, path.rpartition("/")[2], f"{root}/{path}", Where.KEPT)
 
 
@@ -120,7 +122,7 @@ _HASHED = re.compile(r"\.[0-9a-f]{12}(?:\.[^./]*)?$")
 
 def _strays(root: Path, listing: Listing, where: Where) -> Iterator[Exposed]:
     """The files that no collect put there; of version control the directory, for nobody looks into it."""
-    for name, found in listing.strays.items():
+    for name, found in real_strays(listing).items():
         if stat.S_ISREG(found.st_mode):
             yield Exposed(name, name.rpartition("/")[2], f"{root}/{name}", where, found.st_size, found.st_mtime)
     for name in listing.folders:

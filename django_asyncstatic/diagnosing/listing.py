@@ -1,7 +1,7 @@
-"""What lies below ``STATIC_ROOT``: listed by name, and compared with what the collect put there.
+"""What lies below a directory, each file looked at once for all checks.
 
-A root of 10,000 files has 50,000 with their representations. Names are compared as sets, a directory at a time; only
-what is not known by its name is asked for its kind, which is five times as fast as a walk.
+A root of 10,000 files has 50,000 with their representations. What is kept of a file that is as it should be is its
+size and its name; what ``os.lstat`` says is kept of the others only.
 """
 
 from __future__ import annotations
@@ -9,83 +9,132 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Container, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from django_asyncstatic.codings import SUFFIXES
+from django_asyncstatic.diagnosing.collected import UNKNOWN
 from django_asyncstatic.index import PRIVATE_DIRECTORY
 
 if TYPE_CHECKING:
     from django_asyncstatic.diagnosing.project import Project
 
-#: Directories that are told as such, and not looked into.
-NOT_ENTERED = frozenset({".git", ".svn", ".hg", ".bzr", "CVS", "node_modules"})
+_SUFFIXES = tuple(SUFFIXES)
+_OPENS = os.scandir in os.supports_fd  # not so on Windows
+
+#: Directories of tools, which hold nothing that a page loads, and a lot of it.
+CLOSED = frozenset({".git", ".svn", ".hg", ".bzr", "CVS", "node_modules"})
+
+#: Seconds. A clock that is told the wrong time zone, as that of a FAT volume can be, is off by up to 14 hours.
+FUTURE = 24 * 3600
 
 
 class Listing(NamedTuple):
-    """The directories of a root (the root itself is ``""``), and the files in it, as ``os.lstat`` sees them, by name.
+    """What lies below a root, by name relative to it; the root itself is ``""``.
 
-    ``collected`` are files that the collect wrote: one of each directory, or all of them where that was asked for.
-    ``strays`` are files of which nothing is known; ``errors`` say what could not be listed.
+    ``known`` are the files that a collect wrote, with their sizes. Of those, ``doubtful`` are not there, have another
+    size, or are not known to be as the collect left them; ``modes`` has the names of those that are there by their
+    ``st_mode``, and ``future`` those that say to be of a time to come. ``strays`` are the other files, and ``folders``
+    the directories, as ``os.lstat`` sees them; ``errors`` say what could not be listed.
     """
 
-    folders: dict[str, os.stat_result]
-    collected: dict[str, os.stat_result]
-    strays: dict[str, os.stat_result]
-    errors: dict[str, OSError]
+    known: Mapping[str, int]
+    doubtful: AbstractSet[str]
+    modes: Mapping[int, list[str]]
+    future: list[str]
+    strays: Mapping[str, os.stat_result]
+    folders: Mapping[str, os.stat_result]
+    errors: Mapping[str, OSError]
 
 
 def list_static_root(project: Project) -> Listing:
-    place = project.place
-    if place.root is None or not place.root.is_dir():
-        return Listing({}, {}, {}, {})
-    known: Iterable[str]
-    if project.index is not None:
-        known = project.index
-    else:
-        known = {*project.sources, *_hashed_names(place.root)}
-    return list_root(place.root, [*known, *place.private], everything=project.deep)
+    """Nothing where the root is no directory; all of it is doubtful where nobody knows what a collect found."""
+    root = project.place.root
+    if root is None or not root.is_dir():
+        return Listing({}, frozenset(), {}, [], {}, {}, {})
+    if project.index is None:
+        return list_root(root, dict.fromkeys([*project.sources, *_hashed_names(root)], UNKNOWN))
+    known = project.collected.files()
+    if not project.is_remembered:
+        return list_root(root, known)
+    if project.state.outcome.get("plain") == "files":
+        for name, record in project.records.items():
+            if known.get(name, UNKNOWN) == UNKNOWN:
+                known[name] = record.size
+    return list_root(root, known, 0 if project.deep else project.state.verified)
 
 
-def list_root(root: Path, known: Iterable[str] = (), *, everything: bool = False) -> Listing:
-    """The listing of a directory in which files of the names in ``known`` are no strays, nor what they compress to."""
-    by_folder: Mapping[str, set[str]] = defaultdict(set)
-    for name in known:
-        folder, _, base = name.rpartition("/")
-        by_folder[folder].add(base)
-    listing = Listing({"": os.stat(root)}, {}, {}, {})
-    folders = [""]
-    while folders:
-        folder = folders.pop()
+def list_root(
+    root: Path, known: Mapping[str, int] = MappingProxyType({}), verified: int = 0, *, closed: Container[str] = ()
+) -> Listing:
+    """The listing of a directory in which a collect wrote the files in ``known``.
+
+    A file that was written since ``verified``, nanoseconds, is doubtful, by the rule of collecting's ``Disk``.
+    Directories of the names in ``closed`` are not looked into.
+    """
+    doubtful: set[str] = set()
+    modes: dict[int, list[str]] = {}
+    future: list[str] = []
+    strays: dict[str, os.stat_result] = {}
+    folders = {"": os.stat(root)}
+    errors: dict[str, OSError] = {}
+    latest = time.time_ns() + FUTURE * 10**9
+    unseen, left = dict(known), [""]
+    while left:
+        folder = left.pop()
+        prefix = folder and f"{folder}/"
+        opened = None
         try:
-            found = set(os.listdir(f"{root}/{folder}"))
+            # What is asked of entries is asked relative to an open directory, which takes a sixth less.
+            opened = os.open(f"{root}/{folder}", os.O_RDONLY | os.O_DIRECTORY) if _OPENS else None
+            with os.scandir(f"{root}/{folder}" if opened is None else opened) as entries:
+                for entry in entries:  # with 50,000 files, each thing done in here is a hundredth of a run
+                    name = prefix + entry.name
+                    try:
+                        found = entry.stat(follow_symlinks=False)
+                    except OSError:  # gone since
+                        continue
+                    size = unseen.pop(name, None)
+                    if size is None:
+                        if stat.S_ISDIR(found.st_mode):
+                            folders[name] = found
+                            if entry.name not in closed:
+                                left.append(name)
+                        else:
+                            strays[name] = found
+                        continue
+                    modified = found.st_mtime_ns
+                    if found.st_size != size or modified >= verified or found.st_ctime_ns >= verified:
+                        doubtful.add(name)
+                        if modified > latest:
+                            future.append(name)
+                    if (names := modes.get(found.st_mode)) is None:
+                        names = modes[found.st_mode] = []
+                    names.append(name)
         except OSError as error:
-            listing.errors[folder] = error
+            errors[folder] = error
+        finally:
+            if opened is not None:
+                os.close(opened)
+    doubtful.update(name for name, size in unseen.items() if size != UNKNOWN)
+    doubtful.update(*(names for mode, names in modes.items() if not stat.S_ISREG(mode)))
+    return Listing(known, doubtful, modes, future, strays, folders, errors)
+
+
+def real_strays(listing: Listing) -> dict[str, os.stat_result]:
+    """Without compressed copies of what a collect wrote, what collecting keeps for itself, and closed directories."""
+    strays = {}
+    for name, found in listing.strays.items():
+        if name.startswith(f"{PRIVATE_DIRECTORY}/") or not CLOSED.isdisjoint(name.split("/")[:-1]):
             continue
-        expected = found & by_folder.get(folder, set())
-        prefix = folder and folder + "/"
-        unknown = found - expected
-        if expected and unknown:
-            unknown.difference_update([base + suffix for base in expected for suffix in SUFFIXES])
-        for base in sorted(unknown):
-            name = prefix + base
-            if name == PRIVATE_DIRECTORY:
-                continue
-            try:
-                seen = os.lstat(f"{root}/{name}")
-            except OSError:  # gone since
-                continue
-            if stat.S_ISDIR(seen.st_mode):
-                listing.folders[name] = seen
-                if base not in NOT_ENTERED:
-                    folders.append(name)
-            else:
-                listing.strays[name] = seen
-        for base in sorted(expected) if everything or not expected else (min(expected),):
-            listing.collected[prefix + base] = os.lstat(f"{root}/{prefix}{base}")
-    return listing
+        stem = name.rpartition(".")[0] if name.endswith(_SUFFIXES) else name
+        if stem == name or stem not in listing.known:
+            strays[name] = found
+    return strays
 
 
 def _hashed_names(root: Path) -> list[str]:

@@ -5,8 +5,6 @@ Reads; changes nothing, and remembers no file's bytes.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -16,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 
 from django_asyncstatic import conf
-from django_asyncstatic.diagnosing.collected import Collected, OnDisk, read_lines, walk
+from django_asyncstatic.diagnosing.collected import Collected, read_lines
+from django_asyncstatic.diagnosing.finders import Look, list_files, look
 from django_asyncstatic.diagnosing.listing import Listing, list_static_root
 from django_asyncstatic.index import InvalidIndex, StaticIndex
 from django_asyncstatic.sources import Place
@@ -49,7 +48,7 @@ class Found(NamedTuple):
     """A file that a finder found: ``name`` is where collectstatic would put it, below ``STATIC_ROOT``.
 
     ``path`` is its name in the finder's storage; ``source`` is how the collect reads it, and has its ``file`` where it
-    is one on this machine.
+    is one on this machine, and then ``look`` says what it is.
     """
 
     name: str
@@ -57,26 +56,7 @@ class Found(NamedTuple):
     source: Source
     finder: BaseFinder
     storage: Storage
-
-
-class Look(NamedTuple):
-    """What ``os.stat`` says of a file, ``None`` where ``error`` says why not; ``is_link``: it is a symbolic link."""
-
-    found: os.stat_result | None
-    is_link: bool = False
-    error: OSError | None = None
-
-
-def look(file: str) -> Look:
-    is_link = False
-    try:
-        found = os.lstat(file)
-        if stat.S_ISLNK(found.st_mode):
-            is_link = True
-            found = os.stat(file)
-    except OSError as error:
-        return Look(None, is_link, error)
-    return Look(found, is_link)
+    look: Look | None
 
 
 class Project:
@@ -97,11 +77,30 @@ class Project:
         self.instantiate = instantiate
         self.url = url
         self.progress = progress
+        #: Directories of finders that are links; complete when ``found`` is.
+        self.linked_folders: set[str] = set()
 
     @cached_property
     def place(self) -> Place:
-        """Where the collected files and their index are. Raises ``ImproperlyConfigured``."""
-        return conf.place()
+        """Where the collected files and their index are; nowhere if :attr:`served_instead` says so.
+
+        Raises ``ImproperlyConfigured``.
+        """
+        return Place(None, None) if self.served_instead else conf.place()
+
+    @property
+    def served_instead(self) -> str:
+        """What is served in the place of what was collected, as a sentence; empty if that is served."""
+        if conf.setting("ASYNCSTATIC_REHEARSAL"):
+            return (
+                "ASYNCSTATIC_REHEARSAL is on: what a collect would publish is made of the sources when it is asked for"
+            )
+        if conf.is_uncollected():
+            return (
+                "UncollectedStaticFilesStorage serves the sources as the finders have them, under plain names, and"
+                " nothing compressed"
+            )
+        return ""
 
     @property
     def index(self) -> StaticIndex | None:
@@ -147,11 +146,15 @@ class Project:
         found, unlisted = [], []
         for finder in get_finders():
             try:
-                for path, storage in finder.list(config.ignore_patterns):
+                for path, storage, seen in list_files(finder, config.ignore_patterns, self.linked_folders):
                     prefix = getattr(storage, "prefix", None)
                     name = f"{prefix}/{path}" if prefix else path
                     source = source_of(name, storage, path)
-                    found.append(Found(source.name, path, source, finder, storage))
+                    if source.file is None:
+                        seen = None
+                    elif seen is None:
+                        seen = look(source.file)
+                    found.append(Found(source.name, path, source, finder, storage, seen))
             except OSError as error:
                 unlisted.append((finder, error))
         return found, unlisted
@@ -167,7 +170,11 @@ class Project:
     @cached_property
     def looks(self) -> Mapping[str, Look]:
         """What the file system says of each source that is a file on this machine, by name."""
-        return {name: look(source.file) for name, source in self.sources.items() if source.file is not None}
+        first: dict[str, Look] = {}
+        for each in self.found:
+            if each.look is not None and self.sources[each.name] is each.source:
+                first[each.name] = each.look
+        return first
 
     @cached_property
     def changed(self) -> frozenset[str]:
@@ -184,7 +191,7 @@ class Project:
 
     @cached_property
     def listing(self) -> Listing:
-        """What lies in ``STATIC_ROOT``. Nothing, where that is no directory."""
+        """What lies below ``STATIC_ROOT``, each file looked at once."""
         return list_static_root(self)
 
     @cached_property
@@ -215,13 +222,6 @@ class Project:
         A record is of a source as it is now if its ``signature`` is the second value of ``source.look()``.
         """
         return self.state.records
-
-    @cached_property
-    def on_disk(self) -> OnDisk:
-        """What lies below STATIC_ROOT; all of it counts as touched where nobody knows what the last collect found."""
-        if self.place.root is None:
-            return OnDisk({}, frozenset())
-        return walk(self.place.root, self.state.verified if self.is_remembered and not self.deep else 0)
 
     @cached_property
     def is_remembered(self) -> bool:

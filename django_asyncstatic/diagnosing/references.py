@@ -180,12 +180,12 @@ def _read(templates: list[Template]) -> tuple[list[Read], list[Finding]]:
     """One after the other; what is kept is what they ask for."""
     urls = conf.static_urls()
     find_written_out = written_out(urls)
-    patterns = cache(lambda names: wanted(names, urls))
+    patterns = cache(lambda mention: wanted(mention, urls))
     found, faults = [], []
     for template in templates:
         language = template.language
         try:
-            text = template.text(*patterns(frozenset(language.names)))
+            text = template.text(*patterns(language.mention))
             if text is not None:
                 uses, code = language.uses(text)
                 found.append(Read(template, uses, list(find_written_out(text, code)) if urls else []))
@@ -213,6 +213,8 @@ def _missing(read: list[Read], names: StaticNames) -> Iterator[Finding]:
                 continue
             if missing.is_collected:
                 gone.setdefault(use.name, []).append(each.place(use.line, use.column))
+            elif use.depends and is_installed(template.file):
+                continue  # whether it is asked for is for that package's tag to say
             elif is_installed(template.file) and (folder := names.absent_folder(use.name)):
                 absent.setdefault(folder, []).append(template)
             else:
@@ -329,8 +331,9 @@ def check_sources(project: Project) -> Iterator[Finding]:
     storage = conf.unread_storage()[1]
     search = storage.search() if isinstance(storage, CompressedManifestStaticFilesStorage) else Search()
     records: Mapping[str, Record] = {}
+    changed: frozenset[str] = frozenset()
     try:
-        records = {} if project.deep else project.records
+        records, changed = ({}, frozenset()) if project.deep else (project.records, project.changed)
     except ModulesUnavailable as error:
         yield Finding(NOT_LOOKED_AT, f"Imports of JavaScript modules are not looked at: {error}.", _UNSEEN)
         search = replace(search, modules=False)
@@ -339,7 +342,7 @@ def check_sources(project: Project) -> Iterator[Finding]:
         if search.kind(name) is None:
             continue
         try:
-            for reference in _references(source, search, records.get(name)):
+            for reference in _references(source, search, records.get(name) if name not in changed else None):
                 found = names.names.resolve(name, reference)
                 if isinstance(found, Broken) and not search.ignores(name, reference.url):
                     yield _broken(source, found, names)
@@ -351,7 +354,8 @@ def check_sources(project: Project) -> Iterator[Finding]:
 
 
 def _references(source: Source, search: Search, record: Record | None) -> Sequence[Reference]:
-    if record is not None and record.references is not None and record.signature == source.look()[1]:
+    """Those that are remembered of a source that is as it was, or those that are read out of it."""
+    if record is not None and record.references is not None:
         return record.references
     return search.find(source.name, source.read().decode())
 

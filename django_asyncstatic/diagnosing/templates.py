@@ -167,26 +167,35 @@ def _of_loader(language: Language, loader: Any) -> Iterator[Template]:
 
 
 def _bytes_of(file: str) -> bytes:
-    with open(file, "rb") as opened:
-        return opened.read()
+    with open(file, "rb", buffering=0) as opened:  # most are small, and a buffer takes as long as to read one
+        return opened.readall()
 
 
 def _names_below(directory: str) -> Iterator[str]:
     """Relative to the directory, which may be a whole project, with environments and repositories in it."""
     seen = set()
-    for folder, folders, files in os.walk(directory, followlinks=True):
-        found = os.stat(folder)
+    left = [""]
+    while left:
+        prefix = left.pop()
+        folder = os.path.join(directory, prefix)
+        files, folders = [], []
+        try:
+            found = os.stat(folder)
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir():
+                        if not entry.name.startswith(".") and entry.name not in _NO_TEMPLATE_DIRECTORIES:
+                            folders.append(f"{prefix}{entry.name}/")
+                    elif not entry.name.endswith(_NO_TEMPLATES) and entry.is_file():
+                        files.append(entry.name)
+        except OSError:  # Django does not find what is in there, either
+            continue
         if "pyvenv.cfg" in files or (found.st_dev, found.st_ino) in seen:
-            folders.clear()
             continue
         seen.add((found.st_dev, found.st_ino))
-        folders[:] = sorted(
-            each for each in folders if not each.startswith(".") and each not in _NO_TEMPLATE_DIRECTORIES
-        )
-        prefix = os.path.relpath(folder, directory).replace(os.sep, "/") + "/"
+        left += sorted(folders, reverse=True)
         for file in sorted(files):
-            if not file.endswith(_NO_TEMPLATES) and os.path.isfile(os.path.join(folder, file)):
-                yield prefix.removeprefix("./") + file
+            yield prefix + file
 
 
 def _rendered(templates: list[Template]) -> Iterator[Template]:
