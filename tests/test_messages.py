@@ -559,6 +559,7 @@ ROWS = [
     ),
     # --- what nobody sees as it is
     Row("serving/contents.py", "was changed since", "an inner error: what is there now is looked up and sent"),
+    Row("index.py", "has more than one value", "an inner error: who reads the lines says that one is damaged"),
     Row("codings.py", "not gzip", "an inner error: who decodes says what does not decode"),
     Row("codings.py", "not br", "an inner error: who decodes says what does not decode"),
     Row("codings.py", "not zstd", "an inner error: who decodes says what does not decode"),
