@@ -10,7 +10,7 @@ SECRET_KEY = "benchmark"
 DEBUG = False
 USE_TZ = True
 ALLOWED_HOSTS = ["*"]
-INSTALLED_APPS = ["django_asyncstatic", *BENCHMARK["apps"], "django.contrib.staticfiles"]
+INSTALLED_APPS = ["django_asyncstatic", *BENCHMARK["apps"], "django.contrib.staticfiles"][bool(BENCHMARK["storage"]) :]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django_asyncstatic.middleware.AsyncStaticMiddleware",
@@ -38,4 +38,5 @@ TEMPLATES = [
 STATIC_URL = "static/"
 STATIC_ROOT = BENCHMARK["root"]
 STATICFILES_DIRS = [BENCHMARK["sources"]]
-STORAGES = {"staticfiles": {"BACKEND": "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"}}
+OURS = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
+STORAGES = {"staticfiles": {"BACKEND": BENCHMARK["storage"] or OURS}}
