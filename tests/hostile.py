@@ -28,7 +28,7 @@ from tests.servers import (
 )
 
 #: Seconds within which a small file comes while others dawdle. What waits for a slow client waits for ever.
-PATIENCE = 3.0
+PATIENCE = 10.0
 
 #: Threads of the pools that a server may keep: asyncio's default executor, asgiref's, the server's own.
 POOLS = 2 * min(32, (os.cpu_count() or 1) + 4) + 4

@@ -23,7 +23,7 @@ from tests.servers import SERVERS, has_proc, running, wait_until
 
 pytestmark = pytest.mark.skipif(not has_proc(), reason="needs /proc, to see what a server holds")
 
-#: Seconds for which a loop may be kept; on a busy machine, others keep it.
+#: Seconds for which a loop may be kept: a hundred times what anything of ours does between two turns.
 LONGEST_DELAY = 1.0
 
 
