@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from django_asyncstatic.collecting.builder import Order, Report
     from django_asyncstatic.collecting.cleaning import Cleaning
     from django_asyncstatic.collecting.compression import Compression
+    from django_asyncstatic.collecting.inspecting import Inspection
     from django_asyncstatic.collecting.releases import Retention
     from django_asyncstatic.collecting.sources import Source
     from django_asyncstatic.collecting.survey import Search
@@ -149,6 +150,7 @@ class _IndexingMixin(StaticFilesStorage):
             reserved=self.reserved_names,
             retention=self.retention(),
             cache_directory=None if cache is None else Path(cache),
+            inspection=self.inspection(),
             **more,
         )
 
@@ -163,6 +165,12 @@ class _IndexingMixin(StaticFilesStorage):
         from django_asyncstatic.collecting.releases import Retention
 
         return Retention(self.chosen["keep_releases"], options.seconds(self.chosen["keep_age"]))
+
+    def inspection(self) -> Inspection:
+        """What a collect notes of its sources for ``checkstatic``."""
+        from django_asyncstatic.collecting.inspecting import Inspection
+
+        return Inspection(conf.inspection_rules(), _disclosed)
 
     def publish_names(self, names: Mapping[str, str]) -> None:
         """Write what templates take their names from; nothing, where names are not hashed."""
@@ -367,6 +375,12 @@ def _opens_plainly(storage_class: Any) -> bool:
     """Whether a storage's files are those on the disk: a subclass that opens them itself may give other bytes."""
     plain: Any = FileSystemStorage
     return issubclass(storage_class, plain) and (storage_class.open, storage_class._open) == (plain.open, plain._open)
+
+
+def _disclosed(source: Source) -> list[Any] | None:
+    from django_asyncstatic.diagnosing.disclosures import disclosed_by
+
+    return disclosed_by(source)
 
 
 def _log(report: Report) -> None:

@@ -137,12 +137,19 @@ class SavedState:
         file.write_bytes(self.data)
         state = State.load(file, self.KEY)
         assert state.key == self.KEY
+        assert state.inspected == {} or isinstance(state.inspected["found"], dict)
         assert all(isinstance(name, str) and isinstance(record, Record) for name, record in state.records.items())
         return f"state: {'some' if state.records else 'no'} records"
 
 
 def good_state() -> bytes:
-    head = {"version": STATE_VERSION, "key": SavedState.KEY, "verified": 5, "outcome": {"written": ["a"]}}
+    head = {
+        "version": STATE_VERSION,
+        "key": SavedState.KEY,
+        "verified": 5,
+        "outcome": {"written": ["a"]},
+        "inspected": {"rules": "0.1.0", "found": {"a.css": [[["a private key", 1, 2]], None, False]}},
+    }
     records = [
         ["a.css", "1-2-3", "ab" * 32, 5, [[0, 3, "b.png", "url(%s)", True, 1, 1]], "a.0.css", "cd" * 32, 6, "ef" * 32],
         ["b.png", None, "ab" * 32, 5, None, "b.0.png", "ab" * 32, 5, ""],

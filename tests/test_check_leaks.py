@@ -18,12 +18,15 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from django_asyncstatic.diagnosing import credentials, leaks
+from django_asyncstatic.diagnosing import disclosures, leaks
 from django_asyncstatic.diagnosing.credentials import CONTENTS, NAMED, find_secrets, is_suspicious
+from django_asyncstatic.diagnosing.disclosures import Disclosed
 from django_asyncstatic.diagnosing.findings import Place, run_checks
+from django_asyncstatic.diagnosing.kinds import _ORDINARY, KINDS, is_ordinary
 from django_asyncstatic.diagnosing.sourcemaps import inline_map, read_map
 from tests.projects import STORAGE, SmallProject, as_nobody
 
@@ -263,28 +266,151 @@ def test_the_projects_own_secret_key_is_found_in_any_file(project: SmallProject)
     assert project.found("leaks") == []
 
 
-def test_a_short_secret_that_was_collected_is_found_without_deep(project: SmallProject) -> None:
-    """The latest files are read, and those with a telling name, although nothing changed."""
-    project.write({"app.js": SECRETS["stripe"][0], "id_rsa.txt": SECRETS["openssh"][0]})
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The last components of the files that are read."""
+    read: list[str] = []
+    look_into = disclosures.look_into
+
+    def looking_into(file: str, base: str, *args: Any, **more: Any) -> Disclosed:
+        read.append(base)
+        return look_into(file, base, *args, **more)
+
+    monkeypatch.setattr(disclosures, "look_into", looking_into)
+    monkeypatch.setattr(leaks, "look_into", looking_into)
+    return read
+
+
+def test_what_a_collect_saw_is_told_without_reading_it_again(project: SmallProject, read: list[str]) -> None:
+    project.write(
+        {
+            "app.js": f"\n {SECRETS['stripe'][0]}",
+            "id_rsa.txt": SECRETS["openssh"][0],
+            "well.js": "let a",
+            "dump.sql.gz": b"\x1f\x8b",
+            "app.js.map": json.dumps({"version": 3, "sources": ["/home/anna/app.ts"], "sourcesContent": ["a"]}),
+            "inline.js": f"//# sourceMappingURL=data:application/json;base64,{b64encode(b'{} ' * 20).decode()}",
+        }
+    )
+    before = project.findings("leaks")
+    assert len(before) == 6
+    assert "well.js" in read
     time.sleep(0.03)
     project.collect()
-    assert sorted(project.ids("leaks")) == ["E034", "E034"]
+    read.clear()
+    assert project.findings("leaks") == before
+    assert read == []
+    assert project.findings("leaks", deep=True) == before
+    assert "well.js" in read
 
 
-def test_deep_reads_what_fast_leaves_out(project: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaks, "LATEST", 1)
-    project.write({"old.js": SECRETS["stripe"][0]})
-    os.utime(project.static / "old.js", (0, 0))
+def test_what_changes_after_a_collect_is_read(project: SmallProject, read: list[str]) -> None:
+    project.write({"a.js": SECRETS["stripe"][0], "b.js": "let b", "c.js": "let c"})
     time.sleep(0.03)
-    assert project.ids("leaks") == ["E034"]  # no collect has seen it
+    project.collect()
+    project.write({"a.js": "let a", "b.js": SECRETS["stripe"][0]})
+    read.clear()
+    ((_, message),) = project.found("leaks")
+    assert message.startswith("b.js holds a live key of Stripe")
+    assert sorted(read) == ["a.js", "b.js"]
+    time.sleep(0.03)
+    read.clear()
+    project.collect()
+    assert sorted(read) == ["a.js", "b.js"]
+    assert [each for _, each in project.found("leaks")] == [message]
+
+
+def test_a_fresh_checkout_is_not_looked_into_again(project: SmallProject, read: list[str]) -> None:
+    project.write({"a.js": SECRETS["stripe"][0], "b.js": "let b"})
+    time.sleep(0.03)
+    project.collect()
+    for name in ("a.js", "b.js"):
+        os.utime(project.static / name, (1, 1))
+    time.sleep(0.03)
+    read.clear()
+    project.collect()
+    assert project.ids("leaks") == ["E034"]
+    assert read == []
+
+
+def test_what_was_collected_by_other_rules_is_looked_into_again(project: SmallProject, read: list[str]) -> None:
+    """Another release of this package, or another SECRET_KEY."""
+    key = some(50, string.ascii_letters + "#&!")
+    project.write({"a.js": f"let key = '{key}'"})
+    time.sleep(0.03)
     project.collect()
     assert project.ids("leaks") == []
-    assert project.ids("leaks", deep=True) == ["E034"]
+    project.settings["SECRET_KEY"] = key
+    read.clear()
+    assert project.ids("leaks") == ["E034"]
+    assert "a.js" in read
+    project.collect()
+    read.clear()
+    assert project.ids("leaks") == ["E034"]
+    assert read == []
+    assert key.encode() not in (project.root / ".asyncstatic/state.jsonl").read_bytes()
+
+
+def test_without_what_the_collect_remembered_everything_is_read(project: SmallProject, read: list[str]) -> None:
+    project.write({"a.js": SECRETS["stripe"][0], "b.js": "let b"})
+    os.utime(project.static / "a.js", (0, 0))
+    project.collect()
+    (project.root / ".asyncstatic/state.jsonl").unlink()
+    read.clear()
+    assert project.ids("leaks") == ["E034"]
+    assert {"a.js", "b.js"} <= set(read)
+
+
+def test_notes_that_somebody_has_edited_are_none(project: SmallProject) -> None:
+    project.write({"a.js": SECRETS["stripe"][0]})
+    time.sleep(0.03)
+    project.collect()
+    file = project.root / ".asyncstatic/state.jsonl"
+    good = file.read_bytes()
+    assert b'"found": {"a.js": [[[' in good
+    for edited in (b'"found": {"a.js": 5, "x": [[[', b'"found": {"a.js": [], "x": [[[', b'"found": [], "x": {"a": [[['):
+        file.write_bytes(good.replace(b'"found": {"a.js": [[[', edited))
+        assert project.ids("leaks") == ["E034"]
+
+
+def test_a_source_that_goes_while_it_is_inspected_leaves_no_notes(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **more: Any) -> Disclosed:
+        raise FileNotFoundError(2, "gone")
+
+    project.write({"a.js": SECRETS["stripe"][0]})
+    with monkeypatch.context() as patch:
+        patch.setattr(disclosures, "look_into", fail)
+        project.collect()
+    assert project.ids("leaks") == ["E034"]
+
+
+def test_of_what_lies_elsewhere_the_latest_is_read(project: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaks, "LATEST", 1)
+    project.collect()
+    project.write({"new.js": "", "old.js": SECRETS["stripe"][0], "old.pem": pem()}, below=project.root)
+    os.utime(project.root / "old.js", (0, 0))
+    os.utime(project.root / "old.pem", (0, 0))
+    assert [message.partition(" ")[0] for _, message in project.found("leaks")] == ["old.pem"]
+    assert [message.partition(" ")[0] for _, message in project.found("leaks", deep=True)] == ["old.js", "old.pem"]
+
+
+def test_what_is_ordinary_is_of_no_kind() -> None:
+    for kind in KINDS:
+        assert not kind.extensions & _ORDINARY
+        for folder in kind.folders:
+            assert not is_ordinary(f"a/{folder.upper()}/b/c.js")
+        for base in kind.bases:
+            assert not is_ordinary(f"a/{base.title()}")
+    assert not is_ordinary("a.css~")
+    assert not is_ordinary("#a.js#")
+    assert is_ordinary("a/b.min.js")
 
 
 def test_a_file_larger_than_a_piece_is_read_in_pieces(project: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaks, "LARGEST", 4096)
-    monkeypatch.setattr(credentials, "LONGEST", 1024)
+    monkeypatch.setattr(disclosures, "LARGEST", 4096)
+    monkeypatch.setattr(disclosures, "LONGEST", 1024)
     for before in (0, 4080, 8190, 10_000):
         project.write({"app.js": " " * before + " " + SECRETS["github"][0] + " " * 9000})
         assert project.ids("leaks", deep=True) == ["E034"], before

@@ -701,6 +701,8 @@ def test_a_damaged_state_is_none(source: Path, root: Path) -> None:
             good.replace(b"part.css", b"tart.css", 1),
             good[: len(good) // 2],
             good.replace(b'"verified": ', b'"verified": 1e999, "x": ', 1),
+            good.replace(b'"inspected": ', b'"inspected": 1, "x": ', 1),
+            good.replace(b'"found": ', b'"found": 1, "x": ', 1),
             b"[]\n",
             b"\xff\n",
             b"",

@@ -35,6 +35,7 @@ from django_asyncstatic.collecting.finished import (
     file_sha256,
     unfinished_files,
 )
+from django_asyncstatic.collecting.inspecting import Inspection
 from django_asyncstatic.collecting.publishing import NameHasher, Publication, Publisher
 from django_asyncstatic.collecting.references import ModulesUnavailable
 from django_asyncstatic.collecting.releases import Earlier, Retention, kept_releases, release_id, superseded_times
@@ -66,8 +67,8 @@ class Order:
     they are symbolic links to their sources, ``keeps_plain`` that they stay; without ``publishes`` they are all that is
     written. ``write_beside_manifest`` writes a file atomically where the index lies, ``read_beside_manifest`` reads
     one, and ``save_manifest`` gets the names; ``reserved`` are names of files that are written so. ``left_out`` are the
-    patterns of files that were not to be found, which is only remembered. ``start`` is called with the number of files,
-    ``advance`` for each.
+    patterns of files that were not to be found, which is only remembered. ``inspection`` looks at the sources for what
+    is noted of them. ``start`` is called with the number of files, ``advance`` for each.
     """
 
     destination: Destination
@@ -90,6 +91,7 @@ class Order:
     left_out: Sequence[str] = ()
     retention: Retention = KEEP_ALL
     cache_directory: Path | None = None
+    inspection: Inspection | None = None
     dry_run: bool = False
     start: Callable[[int], None] = lambda count: None
     advance: Callable[[], None] = lambda: None
@@ -214,7 +216,7 @@ class _Collect:
             records = {
                 name: state.records[name]._replace(signature=piece.signature) for name, piece in found.pieces.items()
             }
-            self._remember(state, state_file, records, disk)
+            self._remember(state, state_file, records, found, disk)
             return
         order.start(len(found.pieces))
         publisher = Publisher(self.destination, order.compression, disk, earlier, order.hash_name, cache, order.advance)
@@ -227,7 +229,7 @@ class _Collect:
         self.is_published = True
         self._delete(leftovers, names)
         records = {name: _record(each) for name, each in publications.items()}
-        self._remember(state, state_file, records, disk)
+        self._remember(state, state_file, records, found, disk)
         if cache is not None:
             cache.prune()
         report = self.report
@@ -566,12 +568,13 @@ class _Collect:
             for name in names.keys() - set(names.values()):
                 self.destination.remove(name)
 
-    def _remember(self, state: State, file: Path, records: dict[str, Record], disk: Disk) -> None:
-        outcome = self._outcome()
+    def _remember(self, state: State, file: Path, records: dict[str, Record], found: Survey, disk: Disk) -> None:
+        outcome, inspected = self._outcome(), self._inspected(state, records, found)
         marker = self.root / INTERRUPTED
         if (
             records == state.records
             and outcome == state.outcome
+            and inspected == state.inspected
             and state.verified
             and not disk.doubtful
             and not marker.exists()
@@ -582,9 +585,15 @@ class _Collect:
         lock = self.private / "lock"
         os.utime(lock)
         state.records, state.verified, state.key = records, os.stat(lock).st_mtime_ns, _state_key(self.order)
-        state.outcome = outcome
+        state.outcome, state.inspected = outcome, inspected
         state.save(file)
         marker.unlink(missing_ok=True)
+
+    def _inspected(self, state: State, records: Mapping[str, Record], found: Survey) -> dict[str, Any]:
+        if self.order.inspection is None:
+            return {}
+        sources = {name: piece.source for name, piece in found.pieces.items()}
+        return self.order.inspection.of(records, sources, state)
 
 
 def _record(publication: Publication) -> Record:

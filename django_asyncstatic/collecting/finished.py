@@ -58,13 +58,15 @@ class State:
 
     ``key`` names what the records depend on: the parsers, the hooks that make names, the root. ``verified`` is the
     time, in nanoseconds of the root's file system, since when a file that was not touched is right. ``outcome`` is
-    what the collect was told to do, and the digest of the index that it wrote.
+    what the collect was told to do, and the digest of the index that it wrote. ``inspected`` is what it saw in the
+    sources: ``rules`` is what it went by, ``found`` has by name what it noted of those that it noted something of.
     """
 
     key: dict[str, Any]
     records: dict[str, Record] = field(default_factory=dict)
     verified: int = 0
     outcome: dict[str, Any] = field(default_factory=dict)
+    inspected: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(cls, file: Path, key: dict[str, Any]) -> State:
@@ -90,12 +92,22 @@ class State:
                     if not (same_names and same_root):
                         published = ""
                     records[name] = Record(signature, digest, size, references, published, *result)
-            return cls(key, records, int(head["verified"]) if same_root else 0, head["outcome"])
+            verified = int(head["verified"]) if same_root else 0
+            inspected = head.get("inspected")
+            if not (isinstance(inspected, dict) and isinstance(inspected.get("found"), dict)):
+                inspected = {}
+            return cls(key, records, verified, head["outcome"], inspected)
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return cls(key)
 
     def save(self, file: Path) -> None:
-        head = {"version": STATE_VERSION, "key": self.key, "verified": self.verified, "outcome": self.outcome}
+        head = {
+            "version": STATE_VERSION,
+            "key": self.key,
+            "verified": self.verified,
+            "outcome": self.outcome,
+            "inspected": self.inspected,
+        }
 
         def fill(target: BinaryIO) -> None:
             target.write(json.dumps(head).encode() + b"\n")

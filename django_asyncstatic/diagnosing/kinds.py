@@ -5,6 +5,7 @@ Adding a kind is one entry in :data:`KINDS`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -94,6 +95,13 @@ _BY_EXTENSION = {extension: kind for kind in KINDS for extension in kind.extensi
 _COPIES = _BY_EXTENSION["bak"]
 
 
+#: Extensions of what pages are made of, and of no kind.
+_ORDINARY = frozenset(
+    "css js mjs map svg png gif jpg jpeg webp avif ico woff woff2 ttf otf eot html htm json txt md".split()  # noqa: SIM905
+)
+
+
+@lru_cache(maxsize=1024)
 def kind_of_folder(folder: str) -> Kind | None:
     """Of which kind everything in a directory is, by the components of its name."""
     return next((_BY_FOLDER[part] for part in folder.lower().split("/") if part in _BY_FOLDER), None)
@@ -107,3 +115,9 @@ def kind_of(base: str) -> Kind | None:
     if lower.endswith("~") or (lower.startswith("#") and lower.endswith("#")):
         return _COPIES
     return _BY_EXTENSION.get(lower.rpartition(".")[2]) if "." in lower else None
+
+
+def is_ordinary(name: str) -> bool:
+    """Whether a file is of no kind, told quickly for most of those that pages are made of."""
+    folder, _, base = name.rpartition("/")
+    return base.rpartition(".")[2] in _ORDINARY and base.lower() not in _BY_BASE and kind_of_folder(folder) is None

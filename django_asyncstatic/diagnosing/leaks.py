@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from enum import Enum
 from itertools import islice
 from operator import attrgetter
@@ -18,25 +18,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django_asyncstatic import conf
-from django_asyncstatic.collecting.compression import LARGEST
 from django_asyncstatic.diagnosing.access import is_installed
-from django_asyncstatic.diagnosing.credentials import (
-    CLOSED,
-    LONGEST,
-    find_secrets,
-    is_suspicious,
-)
+from django_asyncstatic.diagnosing.credentials import is_suspicious
+from django_asyncstatic.diagnosing.disclosures import NOTHING, Disclosed, look_into, may_disclose
 from django_asyncstatic.diagnosing.findings import Finding, Place, check, enumerate_names, printable
-from django_asyncstatic.diagnosing.kinds import VERSION_CONTROL, Kind, kind_of, kind_of_folder
+from django_asyncstatic.diagnosing.kinds import VERSION_CONTROL, Kind, is_ordinary, kind_of, kind_of_folder
 from django_asyncstatic.diagnosing.listing import CLOSED as CLOSED_FOLDERS
 from django_asyncstatic.diagnosing.listing import Listing, list_root, real_strays
 from django_asyncstatic.diagnosing.project import Project
-from django_asyncstatic.diagnosing.sourcemaps import SourceMap, inline_map, read_map
-from django_asyncstatic.media_types import is_compressible, media_type
+from django_asyncstatic.diagnosing.sourcemaps import SourceMap
 from django_asyncstatic.serving.mounts import is_hidden
 
-#: Files that are read although they are as the last collect saw them, or lie where it does not look: those that
-#: changed last. 300 take 30 ms.
+#: Files that are read of those that lie where no collect looks: the ones that changed last. 300 take 30 ms.
 LATEST = 300
 
 #: Bytes of such a file, at most.
@@ -65,8 +58,8 @@ class Where(Enum):
 class Exposed(NamedTuple):
     """A file that is public, or will be; ``mtime`` is ``None`` where nobody has asked for it.
 
-    ``base`` is the last component of its name. ``is_own``: it did not come with a package. ``is_changed``: no collect
-    has seen it as it is.
+    ``base`` is the last component of its name. ``is_own``: it did not come with a package. ``disclosed`` is what a
+    collect saw in it as it is; of a source it is ``None`` where no collect has looked.
     """
 
     name: str
@@ -76,14 +69,31 @@ class Exposed(NamedTuple):
     size: int = 0
     mtime: float | None = None
     is_own: bool = True
-    is_changed: bool = False
+    disclosed: Disclosed | None = None
     is_folder: bool = False
 
 
 def exposed_files(project: Project) -> Iterator[Exposed]:
-    """Everything that is public, or will be with the next collect."""
+    """What is public, or will be with the next collect, but for sources of which everything is known to be well."""
+    yield from _sources(project)
+    root = project.place.root
+    if root is not None:
+        yield from _kept(project, root)
+        written = project.order.reserved if project.order is not None else ()
+        where = Where.SERVED if project.index is None else Where.STRAY
+        yield from _strays(root, project.listing, where, written)
+    own_root = conf.setting("ASYNCSTATIC_ROOT")
+    if own_root is not None and os.path.isdir(own_root):
+        yield from _strays(Path(own_root), list_root(Path(own_root), closed=CLOSED_FOLDERS), Where.ROOT)
+
+
+def _sources(project: Project) -> Iterator[Exposed]:
     sources, changed = project.sources, project.changed
+    disclosed = None if project.deep else project.disclosed
     for name, (found, *_) in project.looks.items():
+        known = None if disclosed is None or name in changed else disclosed.get(name, NOTHING)
+        if known is NOTHING and is_ordinary(name):  # as nearly all are
+            continue
         if found is not None and stat.S_ISREG(found.st_mode):
             source = sources[name]
             yield Exposed(
@@ -94,15 +104,8 @@ def exposed_files(project: Project) -> Iterator[Exposed]:
                 found.st_size,
                 found.st_mtime,
                 not is_installed(source),
-                name in changed,
+                known,
             )
-    root = project.place.root
-    if root is not None:
-        yield from _kept(project, root)
-        yield from _strays(root, project.listing, Where.SERVED if project.index is None else Where.STRAY)
-    own_root = conf.setting("ASYNCSTATIC_ROOT")
-    if own_root is not None and os.path.isdir(own_root):
-        yield from _strays(Path(own_root), list_root(Path(own_root), closed=CLOSED_FOLDERS), Where.ROOT)
 
 
 def _kept(project: Project, root: Path) -> Iterator[Exposed]:
@@ -120,10 +123,13 @@ def _kept(project: Project, root: Path) -> Iterator[Exposed]:
 _HASHED = re.compile(r"\.[0-9a-f]{12}(?:\.[^./]*)?$")
 
 
-def _strays(root: Path, listing: Listing, where: Where) -> Iterator[Exposed]:
-    """The files that no collect put there; of version control the directory, for nobody looks into it."""
+def _strays(root: Path, listing: Listing, where: Where, written: Container[str] = ()) -> Iterator[Exposed]:
+    """The files that no collect put there; of version control the directory, for nobody looks into it.
+
+    ``written`` are names that collecting itself writes.
+    """
     for name, found in real_strays(listing).items():
-        if stat.S_ISREG(found.st_mode):
+        if stat.S_ISREG(found.st_mode) and name not in written:
             yield Exposed(name, name.rpartition("/")[2], f"{root}/{name}", where, found.st_size, found.st_mtime)
     for name in listing.folders:
         base = name.rpartition("/")[2]
@@ -138,16 +144,19 @@ def _contents(files: Sequence[Exposed], *, everything: bool) -> Iterator[Finding
     own_secrets = conf.secret_keys()
     maps: list[tuple[Exposed, SourceMap, bool]] = []
     unread: list[Exposed] = []
-    for each in _worth_reading(files, everything=everything):
-        if CLOSED.fullmatch(each.base.lower()):
-            yield _secret(each, "a dump of a database", None, None)
-            continue
+    for each in _worth_telling(files, everything=everything):
+        disclosed = each.disclosed
         try:
-            for kind, line, column in _look_into(each, own_secrets, maps):
-                yield _secret(each, kind, line, column)
+            if disclosed is None:
+                disclosed = look_into(each.file, each.base, own_secrets, reads_map=each.is_own)
         except OSError:
             if each.where is not Where.SOURCE:  # that of a source is a finding of the family "files"
                 unread.append(each)
+            continue
+        for kind, line, column in disclosed.secrets:
+            yield _secret(each, kind, line, column)
+        if disclosed.source_map is not None:
+            maps.append((each, disclosed.source_map, disclosed.is_inline))
     yield from _map_findings(maps)
     if unread:
         yield Finding(
@@ -158,58 +167,25 @@ def _contents(files: Sequence[Exposed], *, everything: bool) -> Iterator[Finding
         )
 
 
-def _worth_reading(files: Sequence[Exposed], *, everything: bool) -> Iterator[Exposed]:
-    """What is to be looked into: everything, or what may have changed, what has a telling name, and the latest rest."""
+def _worth_telling(files: Sequence[Exposed], *, everything: bool) -> Iterator[Exposed]:
+    """What a collect has looked into, or is to be looked into now.
+
+    That is everything, or sources that no collect has seen; and of what lies elsewhere what has a telling name, and
+    the latest rest.
+    """
     rest = []
     for each in files:
         if each.is_folder:
             continue
-        if is_suspicious(each.base):
-            yield each
-        elif everything or each.is_changed:
-            if _may_be_text(each.base):
+        if everything or each.where is Where.SOURCE:
+            if each.disclosed is not None or may_disclose(each.base):
                 yield each
-        elif each.is_own and each.mtime is not None and each.size <= QUICKLY_READ:
+        elif is_suspicious(each.base):
+            yield each
+        elif each.mtime is not None and each.size <= QUICKLY_READ:
             rest.append(each)
     rest.sort(key=attrgetter("mtime"), reverse=True)
-    yield from islice((each for each in rest if _may_be_text(each.base)), LATEST)
-
-
-def _may_be_text(base: str) -> bool:
-    """Pictures, fonts and films have nothing to be found in them."""
-    return is_compressible(media_type(base))
-
-
-def _look_into(
-    each: Exposed, own_secrets: tuple[bytes, ...], maps: list[tuple[Exposed, SourceMap, bool]]
-) -> Iterator[tuple[str, int | None, int | None]]:
-    """The kinds of secrets in a file, with line and column; its source map goes to ``maps``."""
-    with open(each.file, "rb") as file:
-        data = file.read(LARGEST)
-        for kind, start in find_secrets(data, each.base, own_secrets):
-            yield kind, data.count(b"\n", 0, start) + 1, start - data.rfind(b"\n", 0, start)
-        if len(data) < LARGEST:
-            if each.is_own and (found := _source_map(each, data)) is not None:
-                maps.append((each, *found))
-            return
-        # What is larger is read in pieces; a place in it would have to be counted for.
-        seen = set()
-        while more := file.read(LARGEST):
-            data = data[-LONGEST:] + more
-            for kind, _ in find_secrets(data, each.base, own_secrets, is_start=False):
-                if kind not in seen:
-                    seen.add(kind)
-                    yield kind, None, None
-
-
-def _source_map(each: Exposed, data: bytes) -> tuple[SourceMap, bool] | None:
-    """The source map that a file is, or that is in it, and whether it is the latter."""
-    if each.name.endswith(".map"):
-        found = read_map(data)
-        return None if found is None else (found, False)
-    if each.name.endswith((".js", ".mjs", ".css")) and (inner := inline_map(data)) is not None:
-        return read_map(inner) or SourceMap((), 0), True
-    return None
+    yield from islice((each for each in rest if may_disclose(each.base)), LATEST)
 
 
 def _secret(each: Exposed, kind: str, line: int | None, column: int | None) -> Finding:
@@ -269,15 +245,12 @@ def _map_findings(maps: Sequence[tuple[Exposed, SourceMap, bool]]) -> Iterator[F
 def _kinds(files: Sequence[Exposed]) -> Iterator[Finding]:
     """A finding for each kind of files, and each place where they lie."""
     groups: dict[tuple[Kind, Where], list[Exposed]] = defaultdict(list)
-    in_folder: dict[str, Kind | None] = {}
     films = {each.name.rpartition("/")[0] for each in files if each.base.endswith(".m3u8")}
     for each in files:
         if not each.is_own:
             continue
         folder = each.name[: -len(each.base) - 1]
-        if folder not in in_folder:
-            in_folder[folder] = kind_of_folder(folder)
-        kind = VERSION_CONTROL if each.is_folder else in_folder[folder] or kind_of(each.base)
+        kind = VERSION_CONTROL if each.is_folder else kind_of_folder(folder) or kind_of(each.base)
         # HLS calls the parts of a film ".ts", as TypeScript calls its files.
         if kind is not None and not (folder in films and each.base.endswith(".ts")):
             groups[kind, each.where].append(each)

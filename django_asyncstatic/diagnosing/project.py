@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from django_asyncstatic.collecting.builder import Order
     from django_asyncstatic.collecting.finished import Record, State
     from django_asyncstatic.collecting.sources import Source
+    from django_asyncstatic.diagnosing.disclosures import Disclosed
     from django_asyncstatic.diagnosing.interfaces import Interfaces
     from django_asyncstatic.diagnosing.links import Chain
 
@@ -222,6 +223,22 @@ class Project:
         A record is of a source as it is now if its ``signature`` is the second value of ``source.look()``.
         """
         return self.state.records
+
+    @cached_property
+    def disclosed(self) -> Mapping[str, Disclosed] | None:
+        """What the last collect saw disclosed in its sources, by name, those only that disclose something.
+
+        It holds of sources that have not changed since. ``None``: the collect did not look, or by other rules.
+        """
+        from django_asyncstatic.diagnosing.disclosures import Disclosed
+
+        inspected = self.state.inspected
+        if inspected.get("rules") != conf.inspection_rules():
+            return None
+        try:
+            return {name: Disclosed.from_json(noted) for name, noted in inspected["found"].items()}
+        except (ValueError, TypeError):  # somebody has edited it
+            return None
 
     @cached_property
     def is_remembered(self) -> bool:
