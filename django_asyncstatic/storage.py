@@ -365,13 +365,13 @@ def source_of(name: str, storage: Storage, path: str) -> Source:
     name = name.replace(os.sep, "/")
     # storage.path() takes ten times as long, and finders give names that they found below the location.
     storage_class: Any = type(storage)
-    if _opens_plainly(storage_class):
+    if opens_plainly(storage_class):
         return Source(name, os.path.join(storage.location, path))  # type: ignore[attr-defined]
     return Source(name, None, lambda: storage.open(path))
 
 
 @cache
-def _opens_plainly(storage_class: Any) -> bool:
+def opens_plainly(storage_class: Any) -> bool:
     """Whether a storage's files are those on the disk: a subclass that opens them itself may give other bytes."""
     plain: Any = FileSystemStorage
     return issubclass(storage_class, plain) and (storage_class.open, storage_class._open) == (plain.open, plain._open)

@@ -445,10 +445,14 @@ def test_the_files_of_finders_are_those_that_django_lists_in_its_order(tmp_path:
         for finder in (FileSystemFinder(), AppDirectoriesFinder()):
             linked: set[str] = set()
             found = list(list_files(finder, patterns, linked))
-            assert [(path, storage) for path, storage, _ in found] == list(finder.list(patterns))
-            for path, storage, seen in found:
-                assert seen is not None
-                assert (seen.found, seen.is_link) == look(os.path.join(storage.location, path))[:2]
+            assert [(each.path, each.storage) for each in found] == list(finder.list(patterns))
+            for each in found:
+                storage: Any = each.storage
+                file = os.path.join(storage.location, each.path)
+                assert each.look is not None
+                assert (each.look.found, each.look.is_link) == look(file)[:2]
+                assert (each.source.name, each.source.file) == (each.name, file)
+                assert each.name == ("prefix/" if getattr(storage, "prefix", "") else "") + each.path
             if isinstance(finder, FileSystemFinder):
                 assert linked == {str(first / "linked")}
 
@@ -461,4 +465,4 @@ def test_a_finder_that_lists_in_its_own_way_is_asked(tmp_path: Path) -> None:
             yield "made.css", next(iter(self.storages.values()))
 
     with override_settings(STATICFILES_DIRS=[tmp_path]):
-        assert [path for path, _, _ in list_files(Own(), [], set())] == ["made.css"]
+        assert [each.path for each in list_files(Own(), [], set())] == ["made.css"]

@@ -17,10 +17,10 @@ from django_asyncstatic.collecting.compression import LARGEST, Compression
 from django_asyncstatic.collecting.sources import Source
 from django_asyncstatic.collecting.survey import collisions
 from django_asyncstatic.diagnosing import access
-from django_asyncstatic.diagnosing.finders import look
+from django_asyncstatic.diagnosing.finders import Found, look
 from django_asyncstatic.diagnosing.findings import Finding, Place, check, enumerate_names, printable
 from django_asyncstatic.diagnosing.kinds import kind_of
-from django_asyncstatic.diagnosing.project import Found, Project
+from django_asyncstatic.diagnosing.project import Project
 from django_asyncstatic.index import Resource
 from django_asyncstatic.media_types import DEFAULT, media_type
 

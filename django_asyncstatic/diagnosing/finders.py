@@ -13,6 +13,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django_asyncstatic.collecting.sources import Source
+from django_asyncstatic.storage import opens_plainly, source_of
+
 if TYPE_CHECKING:
     from django.contrib.staticfiles.finders import BaseFinder
     from django.core.files.storage import Storage
@@ -45,9 +48,22 @@ def _look_through(file: str) -> Look:
         return Look(None, True, error)
 
 
-def list_files(
-    finder: BaseFinder, ignored: Sequence[str], linked: set[str]
-) -> Iterator[tuple[str, Storage, Look | None]]:
+class Found(NamedTuple):
+    """A file that a finder found: ``name`` is where collectstatic would put it, below ``STATIC_ROOT``.
+
+    ``path`` is its name in the finder's storage; ``source`` is how the collect reads it, and has its ``file`` where it
+    is one on this machine, and then ``look`` says what it is.
+    """
+
+    name: str
+    path: str
+    source: Source
+    finder: BaseFinder
+    storage: Storage
+    look: Look | None
+
+
+def list_files(finder: BaseFinder, ignored: Sequence[str], linked: set[str]) -> Iterator[Found]:
     """What ``finder.list(ignored)`` gives, in its order, with a look at each that is a file on this machine.
 
     Directories that are links are added to ``linked``. Raises ``OSError`` where something cannot be listed.
@@ -62,22 +78,38 @@ def list_files(
                 if os.path.islink(folder):
                     linked.add(folder)
                 folder = os.path.dirname(folder)
-            yield path, storage, None
+            source = source_of(_prefix_of(storage) + path, storage, path)
+            seen = None if source.file is None else look(source.file)
+            yield Found(source.name, path, source, finder, storage, seen)
         return
-    matches = re.compile("|".join(map(fnmatch.translate, ignored)) or r"(?!)").match
     for storage in storages:
         root: str = storage.location
         if os.path.isdir(root):
-            for path, seen in _files_below(root, matches, linked):
-                yield path, storage, seen
+            kind: Any = type(storage)
+            prefix, is_plain = _prefix_of(storage), opens_plainly(kind)
+            for path, file, seen in _files_below(root, ignored, linked):
+                name = prefix + path if os.sep == "/" else (prefix + path).replace(os.sep, "/")
+                source = Source(name, file) if is_plain else source_of(name, storage, path)
+                yield Found(name, path, source, finder, storage, seen if is_plain else None)
 
 
-def _files_below(root: str, matches: Any, linked: set[str]) -> Iterator[tuple[str, Look]]:
+def _prefix_of(storage: Any) -> str:
+    prefix = getattr(storage, "prefix", None)
+    return f"{prefix}/" if prefix else ""
+
+
+def _files_below(root: str, ignored: Sequence[str], linked: set[str]) -> Iterator[tuple[str, str, Look]]:
+    """For each file its path below the root, its whole path, and what it is."""
+    matches = re.compile("|".join(map(fnmatch.translate, ignored)) or r"(?!)").match
+    # What such a pattern says of a path it says of its last component, too, or of a folder above.
+    matches_path = None if all(map(_SIMPLE, ignored)) else matches
+    start = os.path.join(root, "")
     left = [""]
     while left:
         prefix = left.pop()
+        folder = start + prefix
         folders = []
-        with os.scandir(os.path.join(root, prefix)) as entries:
+        with os.scandir(folder) as entries:
             for entry in entries:
                 base = entry.name
                 if matches(base):
@@ -87,14 +119,18 @@ def _files_below(root: str, matches: Any, linked: set[str]) -> Iterator[tuple[st
                     folders.append(path + os.sep)
                     if entry.is_symlink():
                         linked.add(entry.path)
-                elif not prefix or not matches(path):
+                elif not prefix or matches_path is None or not matches_path(path):
+                    file = entry.path
                     try:
                         found = entry.stat(follow_symlinks=False)
                     except OSError as error:  # gone since
-                        yield path, Look(None, False, error)
+                        yield path, file, Look(None, False, error)
                     else:
-                        yield path, _look_through(entry.path) if is_link(found) else Look(found)
+                        yield path, file, _look_through(file) if is_link(found) else Look(found)
         left += reversed(folders)
+
+
+_SIMPLE = re.compile(r"\*?[^*?\[/\\]*|[^*?\[/\\]+\*").fullmatch
 
 
 def _storages(finder: BaseFinder) -> list[Any] | None:

@@ -9,20 +9,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
 from django_asyncstatic import conf
 from django_asyncstatic.diagnosing.collected import Collected, read_lines
-from django_asyncstatic.diagnosing.finders import Look, list_files, look
+from django_asyncstatic.diagnosing.finders import Found, Look, list_files
 from django_asyncstatic.diagnosing.listing import Listing, list_static_root
 from django_asyncstatic.index import InvalidIndex, StaticIndex
 from django_asyncstatic.sources import Place
 
 if TYPE_CHECKING:
     from django.contrib.staticfiles.finders import BaseFinder
-    from django.core.files.storage import Storage
 
     from django_asyncstatic.collecting.builder import Order
     from django_asyncstatic.collecting.finished import Record, State
@@ -43,21 +42,6 @@ class Progress(Protocol):
 
 def tell_nobody(items: Sequence[T], what: str) -> Iterable[T]:
     return items
-
-
-class Found(NamedTuple):
-    """A file that a finder found: ``name`` is where collectstatic would put it, below ``STATIC_ROOT``.
-
-    ``path`` is its name in the finder's storage; ``source`` is how the collect reads it, and has its ``file`` where it
-    is one on this machine, and then ``look`` says what it is.
-    """
-
-    name: str
-    path: str
-    source: Source
-    finder: BaseFinder
-    storage: Storage
-    look: Look | None
 
 
 class Project:
@@ -141,22 +125,13 @@ class Project:
         from django.apps import apps
         from django.contrib.staticfiles.finders import get_finders
 
-        from django_asyncstatic.storage import source_of
-
         config: Any = apps.get_app_config("staticfiles")
-        found, unlisted = [], []
+        found: list[Found] = []
+        unlisted = []
         for finder in get_finders():
             try:
-                for path, storage, seen in list_files(finder, config.ignore_patterns, self.linked_folders):
-                    prefix = getattr(storage, "prefix", None)
-                    name = f"{prefix}/{path}" if prefix else path
-                    source = source_of(name, storage, path)
-                    if source.file is None:
-                        seen = None
-                    elif seen is None:
-                        seen = look(source.file)
-                    found.append(Found(source.name, path, source, finder, storage, seen))
-            except OSError as error:
+                found.extend(list_files(finder, config.ignore_patterns, self.linked_folders))
+            except OSError as error:  # what came before it is there
                 unlisted.append((finder, error))
         return found, unlisted
 
