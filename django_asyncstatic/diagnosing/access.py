@@ -197,6 +197,8 @@ def _source_links(project: Project) -> dict[str, list[str]]:
     """By the directory of a finder that is the project's own, the links in it: the outermost ones."""
     folders: dict[str, set[str]] = defaultdict(set)
     links: dict[str, list[str]] = defaultdict(list)
+    if not project.linked_folders and not any(seen.is_link for seen in project.looks.values()):
+        return links
     for found in project.found:
         if found.source.file is not None and not is_installed(found.source):
             location: str = found.storage.location  # type: ignore[attr-defined]

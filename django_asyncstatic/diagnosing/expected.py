@@ -48,11 +48,14 @@ def choose_families(collected: Collected) -> dict[str, list[str]]:
     best: dict[tuple[str, bool], tuple[int, float, str, str]] = {}
     for names in (collected.aliases, collected.resources):
         looked: Counter[str] = Counter()
+        done: set[str] = set()
         for name in names:
             suffix = name.rpartition(".")[2]
-            stored = collected.answer(name) if looked[suffix] < _LOOKED_AT else None
+            stored = collected.answer(name) if suffix not in done else None
             if stored is not None and names[name].release is None:
                 looked[suffix] += 1
+                if looked[suffix] == _LOOKED_AT:
+                    done.add(suffix)
                 key = family_of(name, media_type(name)), names is collected.aliases or not stored.is_immutable
                 rank = (-len(stored.codings), stored.size or inf, stored.file, name)
                 best[key] = min(best.get(key, rank), rank)
