@@ -119,19 +119,15 @@ def modes(project: Project) -> Iterator[Finding]:
         for name, found in listing.folders.items()
         if not f"{name}/".startswith(f"{PRIVATE_DIRECTORY}/")
     ]
+    files = [(found, number, name) for found, (number, name) in listing.modes.items() if stat.S_ISREG(found)]
     for mode in _MODES:
-        looked_at = folders if mode.folders else []
-        if mode.files:
-            files = [(found, names) for found, names in listing.modes.items() if stat.S_ISREG(found)]
-            looked_at = [
-                *looked_at,
-                *((found, name) for found, names in files if mode.is_wrong(found) for name in names),
-            ]
-        wrong = sorted((name, found) for found, name in looked_at if mode.is_wrong(found))
+        wrong = [(name, 1, found) for found, name in folders if mode.folders and mode.is_wrong(found)]
+        wrong += [(name, number, found) for found, number, name in files if mode.files and mode.is_wrong(found)]
         if wrong:
-            name, found = wrong[0]
+            name, _, found = min(wrong)
             shown = f"{printable(name) or 'STATIC_ROOT'} has the mode {stat.S_IMODE(found):04o}"
-            others = ", and it is not the only one" if len(wrong) > 1 else ""
+            is_one = sum(number for _, number, _ in wrong) == 1
+            others = "" if is_one else ", and it is not the only one"
             yield Finding(
                 "asyncstatic.W038",
                 f"{shown}{others}: it can be {mode.can_be}; {mode.so}.",

@@ -2,7 +2,7 @@
 
 Only formats that their issuers document, and that begin with something that nothing else begins with, so that a
 match is one. There is no measuring of randomness: minified scripts and images are random, too. What is found is named
-by its kind and its place, never by its value.
+by its kind and its place, never by its value. Most patterns are never wanted, so ``re`` compiles them when they are.
 
 Adding a format is one row in :data:`CONTENTS` (anywhere, in any file), :data:`NAMED` (in files of certain names) or
 :data:`MAGIC` (at the beginning), and one row in the table of its test.
@@ -16,10 +16,7 @@ from typing import NamedTuple
 
 
 class Format(NamedTuple):
-    """A kind of secret. ``anchor`` stands in each: a search for it is ten times as fast as one for the pattern.
-
-    Most patterns are never wanted, so they are not compiled here.
-    """
+    """A kind of secret. ``anchor`` stands in each: a search for it is ten times as fast as one for the pattern."""
 
     kind: str
     anchor: bytes
@@ -30,8 +27,8 @@ class Named(NamedTuple):
     """A kind of secret that only files have whose last component ``name`` matches, in lower case."""
 
     kind: str
-    name: re.Pattern[str]
-    pattern: re.Pattern[bytes]
+    name: str
+    pattern: bytes
 
 
 class Secret(NamedTuple):
@@ -108,67 +105,61 @@ NAMED = (
     # .env.example and its like are written to be shown.
     Named(
         "environment variables",
-        re.compile(r"(?!.*\.(?:example|sample|template|dist|tpl|md)$)(?:\.env(?:\..+)?|[^.]+\.env)"),
-        re.compile(rb"(?m)^[ \t]*(?:export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*[ \t]*=[ \t]*[^\s#]"),
+        r"(?!.*\.(?:example|sample|template|dist|tpl|md)$)(?:\.env(?:\..+)?|[^.]+\.env)",
+        rb"(?m)^[ \t]*(?:export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*[ \t]*=[ \t]*[^\s#]",
     ),
     Named(
         "passwords for a web server",
-        re.compile(r"\.?htpasswd.*"),
-        re.compile(rb"(?m)^[^:\s#]+:(?:\$(?:apr1|1|5|6|2[aby])\$|\{S?SHA\}|[./0-9A-Za-z]{13}\r?$)"),
+        r"\.?htpasswd.*",
+        rb"(?m)^[^:\s#]+:(?:\$(?:apr1|1|5|6|2[aby])\$|\{S?SHA\}|[./0-9A-Za-z]{13}\r?$)",
     ),
     Named(
         "a Django SECRET_KEY",
-        re.compile(r".+\.py(?:\..+)?|.*settings.*"),
-        re.compile(rb"""(?m)^[ \t]*SECRET_KEY[ \t]*=[ \t]*[rbuf]?["'](?!\{[{%])[^"'\r\n]{16,300}["']"""),
+        r".+\.py(?:\..+)?|.*settings.*",
+        rb"""(?m)^[ \t]*SECRET_KEY[ \t]*=[ \t]*[rbuf]?["'](?!\{[{%])[^"'\r\n]{16,300}["']""",
     ),
-    Named("a token for npm", re.compile(r"\.npmrc"), re.compile(rb"_(?:authToken|password|auth)[ \t]*=[ \t]*[^\s$]")),
-    Named("a password for PyPI", re.compile(r"\.pypirc"), re.compile(rb"(?m)^password[ \t]*[=:][ \t]*\S")),
-    Named("a password", re.compile(r"[._]netrc"), re.compile(rb"\bpassword\s+\S")),
-    Named("a password", re.compile(r"\.git-credentials"), re.compile(rb"://[^\s:@/]+:[^\s@]+@")),
-    Named("the state of Terraform", re.compile(r".+\.tfstate(?:\..*)?"), re.compile(rb'"terraform_version"')),
+    Named("a token for npm", r"\.npmrc", rb"_(?:authToken|password|auth)[ \t]*=[ \t]*[^\s$]"),
+    Named("a password for PyPI", r"\.pypirc", rb"(?m)^password[ \t]*[=:][ \t]*\S"),
+    Named("a password", r"[._]netrc", rb"\bpassword\s+\S"),
+    Named("a password", r"\.git-credentials", rb"://[^\s:@/]+:[^\s@]+@"),
+    Named("the state of Terraform", r".+\.tfstate(?:\..*)?", rb'"terraform_version"'),
     Named(
         "the password of a database",
-        re.compile(r"wp-config.*"),
-        re.compile(rb"""define\(\s*["']DB_PASSWORD["']\s*,\s*["'][^"']"""),
+        r"wp-config.*",
+        rb"""define\(\s*["']DB_PASSWORD["']\s*,\s*["'][^"']""",
     ),
     Named(
         "a dump of a database",
-        re.compile(r".+\.(?:sql|dump)(?:\.(?:txt|bak|old))?"),
-        re.compile(
-            rb"(?mi)^(?:-- (?:PostgreSQL database|MySQL|MariaDB|Dump) |INSERT\s+INTO\s|COPY\s.{1,300}\sFROM\s+stdin)"
-        ),
+        r".+\.(?:sql|dump)(?:\.(?:txt|bak|old))?",
+        rb"(?mi)^(?:-- (?:PostgreSQL database|MySQL|MariaDB|Dump) |INSERT\s+INTO\s|COPY\s.{1,300}\sFROM\s+stdin)",
     ),
 )
 
 #: What a file begins with.
 MAGIC = (
-    ("a database of SQLite", re.compile(rb"SQLite format 3\0")),
-    ("a database of Access", re.compile(rb"\0\x01\0\0Standard (?:Jet|ACE) DB\0")),
-    ("a database of KeePass", re.compile(rb"\x03\xd9\xa2\x9a[\x65-\x67]\xfb\x4b\xb5")),
-    ("a dump of a PostgreSQL database", re.compile(rb"PGDMP\x01")),
-    ("a key store of Java", re.compile(rb"(?:\xfe\xed\xfe\xed|\xce\xce\xce\xce)\0\0\0[\x01\x02]")),
+    ("a database of SQLite", rb"SQLite format 3\0"),
+    ("a database of Access", rb"\0\x01\0\0Standard (?:Jet|ACE) DB\0"),
+    ("a database of KeePass", rb"\x03\xd9\xa2\x9a[\x65-\x67]\xfb\x4b\xb5"),
+    ("a dump of a PostgreSQL database", rb"PGDMP\x01"),
+    ("a key store of Java", rb"(?:\xfe\xed\xfe\xed|\xce\xce\xce\xce)\0\0\0[\x01\x02]"),
     # RFC 7292, 4: SEQUENCE { version INTEGER 3, authSafe SEQUENCE { OBJECT IDENTIFIER 1.2.840.113549.1.7…
     (
         "a private key (PKCS #12)",
-        re.compile(
-            rb"(?s)\x30(?:\x82..|\x83...|\x80)\x02\x01\x03\x30(?:\x82..|\x83...|\x80|\x81.|[\x30-\x7f])"
-            rb"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07"
-        ),
+        rb"(?s)\x30(?:\x82..|\x83...|\x80)\x02\x01\x03\x30(?:\x82..|\x83...|\x80|\x81.|[\x30-\x7f])"
+        rb"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07",
     ),
 )  # fmt: skip
 
 #: Names that say by themselves what is in a file that nobody can look into.
-CLOSED = re.compile(r".+\.(?:sql|dump|sqlite3?)\.(?:gz|bz2|xz|zst|zip|7z)")
+CLOSED = r".+\.(?:sql|dump|sqlite3?)\.(?:gz|bz2|xz|zst|zip|7z)"
 
-_SUSPICIOUS = re.compile(
-    "|".join(
-        [
-            r"id_(?:rsa|dsa|ecdsa|ed25519).*|credentials|kubeconfig",
-            r".+\.(?:pem|key|ppk|p12|pfx|jks|keystore|kdbx|asc|kubeconfig|bak|sqlite3?|db3?|mdb|accdb)",
-            CLOSED.pattern,
-            *(named.name.pattern for named in NAMED),
-        ]
-    )
+_SUSPICIOUS = "|".join(
+    [
+        r"id_(?:rsa|dsa|ecdsa|ed25519).*|credentials|kubeconfig",
+        r".+\.(?:pem|key|ppk|p12|pfx|jks|keystore|kdbx|asc|kubeconfig|bak|sqlite3?|db3?|mdb|accdb)",
+        CLOSED,
+        *(named.name for named in NAMED),
+    ]
 )
 
 #: Extensions of what pages are made of: a name that ends so says nothing more about what is in the file.
@@ -179,7 +170,7 @@ _ORDINARY = frozenset(
 
 def is_suspicious(base: str) -> bool:
     """Whether a file's last component is one that secrets have: then it is worth looking into."""
-    return base.rpartition(".")[2] not in _ORDINARY and _SUSPICIOUS.fullmatch(base.lower()) is not None
+    return base.rpartition(".")[2] not in _ORDINARY and re.fullmatch(_SUSPICIOUS, base.lower()) is not None
 
 
 def find_secrets(data: bytes, base: str, own: tuple[bytes, ...] = (), *, is_start: bool = True) -> Iterator[Secret]:
@@ -189,7 +180,7 @@ def find_secrets(data: bytes, base: str, own: tuple[bytes, ...] = (), *, is_star
     """
     if is_start:
         for kind, magic in MAGIC:
-            if magic.match(data):
+            if re.match(magic, data):
                 yield Secret(kind, 0)
     seen = set()
     for each in CONTENTS:
@@ -201,7 +192,7 @@ def find_secrets(data: bytes, base: str, own: tuple[bytes, ...] = (), *, is_star
                     break
     lower = base.lower()
     for named in NAMED:
-        if named.name.fullmatch(lower) and (match_ := named.pattern.search(data)):
+        if re.fullmatch(named.name, lower) and (match_ := re.search(named.pattern, data)):
             yield Secret(named.kind, match_.start())
     for secret in own:
         if (start := data.find(secret)) >= 0:

@@ -182,6 +182,7 @@ def check_unfinished(project: Project) -> Iterator[Finding]:
 
 @check(
     "drift",
+    lists_root=True,
     E002="a collected file is gone or has other bytes",
     E003="a compressed representation is gone or has other bytes",
     E004="a hashed name is not that of its content",
@@ -282,7 +283,7 @@ def _is_in_cycle(record: Record) -> bool:
     return record.content != record.digest and not record.inputs
 
 
-@check("drift", W007="a plain file is gone or has other bytes")
+@check("drift", lists_root=True, W007="a plain file is gone or has other bytes")
 def check_plain_files(project: Project) -> Iterator[Finding]:
     """W007: what other servers may deliver, and what looks as if it were served."""
     root = project.place.root
@@ -432,7 +433,7 @@ def _stale(name: str, what: str, source: Source | None) -> Finding:
 # --- the rest of STATIC_ROOT -----------------------------------------------------------------------------------
 
 
-@check("drift", W045="files in STATIC_ROOT that no collect has recorded")
+@check("drift", lists_root=True, W045="files in STATIC_ROOT that no collect has recorded")
 def check_orphans(project: Project) -> Iterator[Finding]:
     """W045: what takes space and is not served, a finding for each folder of STATIC_ROOT."""
     from django_asyncstatic.collecting.atomic import UNFINISHED

@@ -218,6 +218,7 @@ def check_names(project: Project) -> Iterator[Finding]:
 
 @check(
     "files",
+    lists_root=True,
     E039="a source that collectstatic cannot read",
     W038="modes of collected files keep the server out, or let everybody in",
     W039="a link that leads in a circle, or out of STATIC_ROOT",

@@ -14,6 +14,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from importlib import import_module
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -120,21 +121,29 @@ CheckFunction = Callable[["Project"], Iterable[Finding]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``titles`` says in a few words what each id means that the function may yield."""
+    """``titles`` says in a few words what each id means that the function may yield.
+
+    ``lists_root`` says that it asks for the listing of ``STATIC_ROOT``.
+    """
 
     tag: str
     function: CheckFunction
     titles: dict[str, str]
+    lists_root: bool = False
 
 
 _checks: list[Check] = []
 
 
-def check(tag: str, **titles: str) -> Callable[[CheckFunction], CheckFunction]:
-    """Register a check under a tag, the name of its family and module: ``@check("drift", E001="no index")``."""
+def check(tag: str, *, lists_root: bool = False, **titles: str) -> Callable[[CheckFunction], CheckFunction]:
+    """Register a check under a tag, the name of its family and module: ``@check("drift", E001="no index")``.
+
+    With ``lists_root`` it may ask for ``project.listing``, which is made while checks without it run.
+    """
 
     def register(function: CheckFunction) -> CheckFunction:
-        _checks.append(Check(tag, function, {f"asyncstatic.{short}": title for short, title in titles.items()}))
+        full = {f"asyncstatic.{short}": title for short, title in titles.items()}
+        _checks.append(Check(tag, function, full, lists_root))
         return function
 
     return register
@@ -187,9 +196,12 @@ def run_checks(
         for each in all_checks()
         if (not tags or each.tag in tags) and not (each.titles and each.titles.keys() <= left_out)
     ]
-    findings: list[Finding] = []
-    for each in project.progress(asked, "checks"):
-        findings += _run(each, project)
+    if any(each.lists_root for each in asked):
+        project.look_ahead()
+    found: dict[int, list[Finding]] = {}
+    for each in project.progress(sorted(asked, key=attrgetter("lists_root")), "checks"):
+        found[id(each)] = _run(each, project)
+    findings = [finding for each in asked for finding in found[id(each)]]
     return [_with_relative_place(finding) for finding in findings if finding.id not in left_out]
 
 

@@ -273,6 +273,7 @@ def _is_hidden(name: str) -> bool:
 
 @check(
     "leaks",
+    lists_root=True,
     E034="a key, a password, a database or another secret is public",
     W035="source maps that name files of a machine, or that every visitor loads",
     W036="source code, configuration or version control that is public",

@@ -10,13 +10,14 @@ import json
 import os
 import stat
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from django_asyncstatic.codings import SUFFIXES
+from django_asyncstatic.diagnosing import beside
 from django_asyncstatic.diagnosing.collected import UNKNOWN
 from django_asyncstatic.index import PRIVATE_DIRECTORY
 
@@ -37,35 +38,45 @@ class Listing(NamedTuple):
     """What lies below a root, by name relative to it; the root itself is ``""``.
 
     ``known`` are the files that a collect wrote, with their sizes. Of those, ``doubtful`` are not there, have another
-    size, or are not known to be as the collect left them; ``modes`` has the names of those that are there by their
-    ``st_mode``, and ``future`` those that say to be of a time to come. ``strays`` are the other files, and ``folders``
-    the directories, as ``os.lstat`` sees them; ``errors`` say what could not be listed.
+    size, or are not known to be as the collect left them; ``modes`` has by their ``st_mode`` the number of those that
+    are there, and the first name, and ``future`` has those that say to be of a time to come. ``strays`` are the other
+    files, and ``folders`` the directories, as ``os.lstat`` sees them; ``errors`` say what could not be listed.
     """
 
     known: Mapping[str, int]
     doubtful: AbstractSet[str]
-    modes: Mapping[int, list[str]]
+    modes: Mapping[int, tuple[int, str]]
     future: list[str]
     strays: Mapping[str, os.stat_result]
     folders: Mapping[str, os.stat_result]
     errors: Mapping[str, OSError]
 
 
-def list_static_root(project: Project) -> Listing:
-    """Nothing where the root is no directory; all of it is doubtful where nobody knows what a collect found."""
+def list_static_root(project: Project) -> Callable[[], Listing]:
+    """Begin with it, beside what else there is to do; the function that comes back gives the listing.
+
+    That is nothing where the root is no directory; all is doubtful where nobody knows what a collect found.
+    """
     root = project.place.root
     if root is None or not root.is_dir():
-        return Listing({}, frozenset(), {}, [], {}, {}, {})
+        return lambda: Listing({}, frozenset(), {}, [], {}, {}, {})
+    known, verified = _known(project, root)
+    walk = beside.begin(lambda: list_root(root, known, verified)._replace(known={}))
+    return lambda: walk()._replace(known=known)
+
+
+def _known(project: Project, root: Path) -> tuple[dict[str, int], int]:
+    """The files that a collect wrote, and since when they are right."""
     if project.index is None:
-        return list_root(root, dict.fromkeys([*project.sources, *_hashed_names(root)], UNKNOWN))
+        return dict.fromkeys([*project.sources, *_hashed_names(root)], UNKNOWN), 0
     known = project.collected.files()
     if not project.is_remembered:
-        return list_root(root, known)
+        return known, 0
     if project.state.outcome.get("plain") == "files":
         for name, record in project.records.items():
             if known.get(name, UNKNOWN) == UNKNOWN:
                 known[name] = record.size
-    return list_root(root, known, 0 if project.deep else project.state.verified)
+    return known, 0 if project.deep else project.state.verified
 
 
 def list_root(
@@ -122,7 +133,8 @@ def list_root(
                 os.close(opened)
     doubtful.update(name for name, size in unseen.items() if size != UNKNOWN)
     doubtful.update(*(names for mode, names in modes.items() if not stat.S_ISREG(mode)))
-    return Listing(known, doubtful, modes, future, strays, folders, errors)
+    counted = {mode: (len(names), min(names)) for mode, names in modes.items()}
+    return Listing(known, doubtful, counted, future, strays, folders, errors)
 
 
 def real_strays(listing: Listing) -> dict[str, os.stat_result]:

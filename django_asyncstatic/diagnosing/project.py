@@ -5,8 +5,8 @@ Reads; changes nothing, and remembers no file's bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -168,11 +168,21 @@ class Project:
     @cached_property
     def listing(self) -> Listing:
         """What lies below ``STATIC_ROOT``, each file looked at once."""
+        return self._listing()
+
+    @cached_property
+    def _listing(self) -> Callable[[], Listing]:
         return list_static_root(self)
+
+    def look_ahead(self) -> None:
+        """Begin with the listing, which takes longest, beside what is looked at before it is asked for."""
+        with suppress(Exception):  # who asks for it tells
+            if self.index is not None:
+                _ = self._listing
 
     @cached_property
     def order(self) -> Order | None:
-        """What collectstatic would be told to do; ``None`` with a storage that is not one of ours.
+        """What collectstatic would be told to do, but for the sources; ``None`` with a storage that is not one of ours.
 
         Raises ``ImproperlyConfigured`` for a storage whose options are wrong.
         """
@@ -181,7 +191,7 @@ class Project:
         storage = conf.unread_storage()[1]
         with conf.urls_not_fixed():
             order: Order = storage.order({})
-        return replace(order, sources=tuple(self.sources.values()))
+        return order
 
     @cached_property
     def state(self) -> State:
