@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 from django.conf import settings
@@ -372,6 +374,23 @@ def test_a_check_that_exits_is_a_finding_as_well(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(findings, "_checks", [findings.Check("chain", exits, {})])
     assert [each.id for each in run_checks(["chain"])] == ["asyncstatic.W099"]
+
+
+@pytest.mark.usefixtures("own_root")
+def test_nothing_that_is_known_of_a_project_is_in_a_cycle() -> None:
+    """So that it goes without a search for garbage, which the command seldom makes."""
+    project = Project()
+    run_checks(project=project)
+    gc.collect()
+    project = Project()
+    gone = ref(project)
+    gc.disable()
+    try:
+        run_checks(project=project)
+        del project
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_the_list_has_every_id_and_looks_at_nothing() -> None:

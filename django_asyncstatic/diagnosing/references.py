@@ -47,10 +47,15 @@ class StaticNames:
         #: As django.contrib.staticfiles.storage.ManifestFilesMixin.stored_name has it; None for other storages.
         self.is_strict: bool | None = getattr(storage, "manifest_strict", None)
         self._asked = 0
-        self.missing = cache(self._missing)
+        self._known: dict[str, Missing | None] = {}
+
+    def missing(self, written: str) -> Missing | None:
+        """What is wrong with a name; ``None`` if nothing is."""
+        if written not in self._known:
+            self._known[written] = self._missing(written)
+        return self._known[written]
 
     def _missing(self, written: str) -> Missing | None:
-        """What is wrong with a name; ``None`` if nothing is."""
         name = self._name(written)
         if name is None or name in self.names:
             return None

@@ -35,6 +35,9 @@ FAIL_LEVELS = {"error": Level.ERROR, "warning": Level.WARNING, "info": Level.INF
 #: Seconds after which progress is shown.
 DELAY = 0.5
 
+#: New objects after which garbage is looked for: more than there are of 20,000 static files.
+SELDOM = 500_000
+
 GONE = "asyncstatic.I098"
 
 
@@ -97,7 +100,8 @@ class Command(BaseCommand):
             self._draw_chain(options["format"])
             return
         try:
-            self._handle(rules, options)
+            with _seldom_collecting_garbage():  # until the project that was looked at is gone
+                self._handle(rules, options)
         except (ImproperlyConfigured, UnusableBaseline) as error:
             raise CommandError(str(error), returncode=2) from error
 
@@ -115,8 +119,7 @@ class Command(BaseCommand):
                 url=options["url"],
                 progress=self._progress(options["verbosity"]),
             )
-            with _seldom_collecting_garbage():
-                return project, run_checks(options["tag"], ignored=ignored, project=project)
+            return project, run_checks(options["tag"], ignored=ignored, project=project)
 
         project, found = look()
         identify = _identifier(project, options["baseline"])
@@ -242,12 +245,9 @@ def _writable(text: str) -> str:
 
 @contextmanager
 def _seldom_collecting_garbage() -> Iterator[None]:
-    """What is known of a project are many small objects that stay: going through them again takes a seventh of a run.
-
-    The threshold is mypy's.
-    """
+    """What is known of a project are many small objects, in no cycle: going through them takes a seventh of a run."""
     thresholds = gc.get_threshold()
-    gc.set_threshold(200_000, *thresholds[1:])
+    gc.set_threshold(SELDOM, *thresholds[1:])
     try:
         yield
     finally:
