@@ -14,8 +14,8 @@ from asgiref.compatibility import guarantee_single_callable
 
 from django_asyncstatic.serving.contents import SMALL_SIZE, ContentUnavailable
 from django_asyncstatic.serving.fields import fields_from_headers, path_info_from_scope
-from django_asyncstatic.serving.mounts import Answer, Candidates, answer, would_wait
-from django_asyncstatic.serving.plans import UNAVAILABLE, Plan
+from django_asyncstatic.serving.mounts import Answer, Asked, Candidates, answer, would_wait
+from django_asyncstatic.serving.plans import Plan
 from django_asyncstatic.serving.streams import AsyncStream
 from django_asyncstatic.sources import add_directory, make_site
 
@@ -116,7 +116,7 @@ class StaticASGI:
 
     async def _respond(self, candidates: Candidates, scope: Scope, receive: Receive, send: Send) -> Answer | None:
         """Answer if the resource is here and its file as it should be; else send nothing."""
-        asked = (
+        asked: Asked = (
             candidates,
             scope["method"],
             lambda: fields_from_headers(scope["headers"]),
@@ -126,34 +126,26 @@ class StaticASGI:
             found = await asyncio.get_running_loop().run_in_executor(None, answer, *asked)
         else:
             found = answer(*asked)
-        if found is None:
-            return None
-        body = found.remembered()
-        if body is None:
-            extensions = scope.get("extensions") or {}
+        extensions = scope.get("extensions") or {}
+        while found is not None:
             try:
-                if PATHSEND in extensions and ZEROCOPYSEND not in extensions and await _send_path(found, send):
-                    return found
-                opened = await found.aopen()
+                opened: bytes | BinaryIO | None = found.remembered()
+                if opened is None:
+                    if PATHSEND in extensions and ZEROCOPYSEND not in extensions and await _send_path(found, send):
+                        return found
+                    opened = await found.aopen()
             except ContentUnavailable as error:
-                loop = asyncio.get_running_loop()
-                has_another = await loop.run_in_executor(None, found.has_another, error)
-                if has_another:
-                    return await self._respond(candidates, scope, receive, send)
-                if not error.is_passing:
-                    return None
-                found, opened = Answer(UNAVAILABLE, found.contents), b""
-            if not isinstance(opened, bytes):
-                assert found.plan.content is not None
-                if ZEROCOPYSEND in extensions:
-                    await _send_descriptor(found.plan, opened, send)
-                    return found
-                await _send_stream(_start(found.plan), AsyncStream(opened, found.plan.content.length), receive, send)
-                return found
-            body = opened
-        await send(_start(found.plan))
-        await send({"type": "http.response.body", "body": body})
-        return found
+                found = await asyncio.get_running_loop().run_in_executor(None, found.instead, error, asked)
+                continue
+            if isinstance(opened, bytes):
+                await send(_start(found.plan))
+                await send({"type": "http.response.body", "body": opened})
+            elif ZEROCOPYSEND in extensions:
+                await _send_descriptor(found.plan, opened, send)
+            else:
+                await _send_stream(found.plan, opened, receive, send)
+            return found
+        return None
 
 
 def _start(plan: Plan) -> Message:
@@ -180,11 +172,13 @@ async def _send_descriptor(plan: Plan, file: BinaryIO, send: Send) -> None:
         await send({"type": ZEROCOPYSEND, "file": file, "offset": plan.content.start, "count": plan.content.length})
 
 
-async def _send_stream(start: Message, stream: AsyncStream, receive: Receive, send: Send) -> None:
+async def _send_stream(plan: Plan, file: BinaryIO, receive: Receive, send: Send) -> None:
     """Send chunk by chunk, and stop reading as soon as the client is gone: servers swallow what nobody gets."""
+    assert plan.content is not None
+    stream = AsyncStream(file, plan.content.length)
     gone = asyncio.ensure_future(_disconnect(receive))
     try:
-        await send(start)
+        await send(_start(plan))
         async for chunk in stream:
             if gone.done():
                 return

@@ -16,8 +16,8 @@ from django.http.response import HttpResponseBase
 from django_asyncstatic import conf
 from django_asyncstatic.serving.contents import ContentUnavailable
 from django_asyncstatic.serving.fields import fields_from_environ
-from django_asyncstatic.serving.mounts import Answer, Candidates, Site, answer, would_wait
-from django_asyncstatic.serving.plans import UNAVAILABLE, Plan
+from django_asyncstatic.serving.mounts import Asked, Candidates, Site, answer, would_wait
+from django_asyncstatic.serving.plans import Plan
 from django_asyncstatic.serving.streams import CHUNK_SIZE, AsyncStream, BoundedFile, file_for
 
 __all__ = ["AsyncStaticMiddleware"]
@@ -59,44 +59,37 @@ class AsyncStaticMiddleware:
             return self.get_response(request)
         if self.is_async:
             return self.__acall__(request, candidates)
-        while (found := self.answer(request, candidates)) is not None:
+        asked = _asked(request, candidates)
+        found = answer(*asked)
+        while found is not None:
             try:
                 return respond(request, found.plan, found.open())
             except ContentUnavailable as error:
-                if not found.has_another(error):
-                    if error.is_passing:
-                        return respond(request, UNAVAILABLE, b"")
-                    break
+                found = found.instead(error, asked)
         return self.get_response(request)
 
     async def __acall__(self, request: HttpRequest, candidates: Candidates) -> HttpResponseBase:
         from asyncio import get_running_loop
 
+        asked = _asked(request, candidates)
         if would_wait(candidates):
-            found = await get_running_loop().run_in_executor(None, self.answer, request, candidates)
+            found = await get_running_loop().run_in_executor(None, answer, *asked)
         else:
-            found = self.answer(request, candidates)
-        if found is not None:
+            found = answer(*asked)
+        while found is not None:
             try:
                 return respond(request, found.plan, await found.aopen())
             except ContentUnavailable as error:
-                if await get_running_loop().run_in_executor(None, found.has_another, error):
-                    return await self.__acall__(request, candidates)
-                if error.is_passing:
-                    return respond(request, UNAVAILABLE, b"")
+                found = await get_running_loop().run_in_executor(None, found.instead, error, asked)
         return await cast("Awaitable[HttpResponseBase]", self.get_response(request))
 
     def candidates(self, request: HttpRequest) -> Candidates:
         # Both of Django's request classes put the script name there, FORCE_SCRIPT_NAME included.
         return self.site.candidates(request.META.get("SCRIPT_NAME", "").rstrip("/"), request.path_info)
 
-    def answer(self, request: HttpRequest, candidates: Candidates) -> Answer | None:
-        return answer(
-            candidates,
-            request.method or "GET",
-            lambda: fields_from_environ(request.META),
-            lambda: _query(request),
-        )
+
+def _asked(request: HttpRequest, candidates: Candidates) -> Asked:
+    return candidates, request.method or "GET", lambda: fields_from_environ(request.META), lambda: _query(request)
 
 
 def _query(request: HttpRequest) -> bytes:

@@ -12,8 +12,7 @@ from typing import Any
 
 from django_asyncstatic.serving.contents import ContentUnavailable
 from django_asyncstatic.serving.fields import fields_from_environ, path_info_from_environ
-from django_asyncstatic.serving.mounts import Answer, Candidates, answer
-from django_asyncstatic.serving.plans import UNAVAILABLE
+from django_asyncstatic.serving.mounts import Answer, Asked, Candidates, answer
 from django_asyncstatic.serving.streams import CHUNK_SIZE, BoundedFile, file_for
 from django_asyncstatic.sources import add_directory, make_site
 
@@ -88,14 +87,13 @@ class StaticWSGI:
                 start_response(_REASONS[plan.status], list(plan.headers.pairs))
                 return [body] if body else []
         candidates = self._candidates(environ, is_secure=is_secure)
-        while (found := _answer(candidates, environ)) is not None:
+        asked = _asked(candidates, environ)
+        found = answer(*asked)
+        while found is not None:
             try:
                 response = _respond(found, environ, start_response)
             except ContentUnavailable as error:
-                if not found.has_another(error):
-                    if error.is_passing:
-                        return _respond(Answer(UNAVAILABLE, found.contents), environ, start_response)
-                    break
+                found = found.instead(error, asked)
             else:
                 if not has_script_name:
                     site.remember(environ.get("PATH_INFO", ""), candidates, found, is_secure=is_secure)
@@ -113,8 +111,8 @@ class StaticWSGI:
         return candidates
 
 
-def _answer(candidates: Candidates, environ: Environ) -> Answer | None:
-    return answer(
+def _asked(candidates: Candidates, environ: Environ) -> Asked:
+    return (
         candidates,
         environ["REQUEST_METHOD"],
         lambda: fields_from_environ(environ),

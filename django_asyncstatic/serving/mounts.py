@@ -15,7 +15,7 @@ from django_asyncstatic.serving.fields import Fields
 from django_asyncstatic.serving.headers import HeaderPolicy
 from django_asyncstatic.serving.locks import ForkableLock
 from django_asyncstatic.serving.memory import Memory
-from django_asyncstatic.serving.plans import Plan, PreparedResource, make_plan, make_redirect_plan
+from django_asyncstatic.serving.plans import UNAVAILABLE, Plan, PreparedResource, make_plan, make_redirect_plan
 from django_asyncstatic.serving.security import SecurityPolicy
 
 __all__ = ["MountOptions"]
@@ -181,24 +181,25 @@ class Answer(NamedTuple):
     contents: Contents
     origin: Origin | None = None
 
-    def has_another(self, error: ContentUnavailable) -> bool:
-        """Whether asking again gives another answer: that of a newer release, or another representation.
+    def instead(self, error: ContentUnavailable, asked: Asked) -> Answer | None:
+        """What to answer in the place of this one, which could not be opened; ``None``: pass the request on.
 
-        Else, one line in the log says why this one is not sent; of what is passing, no other one is tried, and 503 is
-        the answer. May look at the disk.
+        ``asked`` are the arguments of :func:`answer` that gave this one. They are asked again where a newer release has
+        the name. Else one line in the log says why this one is not sent; then the answer is 503 if the reason is
+        passing, another representation if there is one. May look at the disk: under ASGI, work for a thread.
         """
         if self.origin is None or self.plan.content is None:
-            return False
+            return None
         mount, name, resource = self.origin
         if mount.renew(name, resource):
-            return True
+            return answer(*asked)
         if error.is_passing:
             log_once(f"Answered with 503: {error}. It is tried again; see this process's limits.")
-            return False
+            return Answer(UNAVAILABLE, self.contents)
         is_dropped = mount.keeps(name, resource) and resource.drop(self.plan.content.representation)
         what = "Another representation is sent" if is_dropped else "Passed on to the application"
         log_once(f"{what}: {error}. Run collectstatic.")
-        return is_dropped
+        return answer(*asked) if is_dropped else None
 
     def remembered(self) -> bytes | None:
         """The body, where it is in memory or there is none: nothing has to be opened."""
@@ -236,6 +237,9 @@ class Route:
 
 
 Candidates = Sequence[tuple[Mount, str]]
+
+#: The arguments of :func:`answer`.
+Asked = tuple[Candidates, str, Callable[[], Fields], Callable[[], bytes]]
 
 
 class Site:
