@@ -35,6 +35,10 @@ REFRESH_INTERVAL, REFRESH_REST = 0.25, 100
 _NAMED = 5
 
 
+#: What changes when a file is replaced or rewritten: inode, size in bytes, mtime in nanoseconds.
+Signature = tuple[int, int, int]
+
+
 class Place(NamedTuple):
     """Where collected files and their index are. ``index_file`` may be absent, ``root`` ``None`` if nothing is local.
 
@@ -80,7 +84,7 @@ class IndexLoader:
         self._lock = ForkableLock()
         self._loaded: tuple[ResourceIndex, Contents] | None = None
         self._place: Place | None = None
-        self._signature: tuple[int, int, int] | None = None
+        self._signature: Signature | None = None
         self._next_look = 0.0
         self._next_refresh = 0.0
         self._complaint = ""
@@ -101,6 +105,19 @@ class IndexLoader:
             # Who comes while another thread loads a newer one waits for it: the name may be in there.
             self._look(wait=True)
         return self.current() is not known
+
+    def would_load(self) -> bool:
+        if monotonic() < self._next_refresh:
+            return False
+        if not self._lock.acquire(blocking=False):
+            return True
+        try:
+            newer, rest = self._find_newer()
+            if newer is None:
+                self._next_refresh = monotonic() + rest
+            return newer is not None
+        finally:
+            self._lock.release()
 
     def ready(self) -> ResourceIndex | None:
         loaded = self._loaded
@@ -153,22 +170,28 @@ class IndexLoader:
         rest = REFRESH_INTERVAL
         try:
             self._next_look = monotonic() + self._interval
-            place, loaded = self._place, self._loaded
-            if place is None or place.index_file is None or loaded is None:
+            loaded = self._loaded
+            newer, rest = self._find_newer()
+            if newer is None or loaded is None:
                 return
-            began = monotonic()
-            signature = _signature(place.index_file)
-            rest = min(REFRESH_INTERVAL, REFRESH_REST * (monotonic() - began))
-            if signature is None or signature == self._signature:
-                return
-            self._signature = signature
+            file, self._signature = newer
             try:
-                self._loaded = (StaticIndex.load(place.index_file), loaded[1])
+                self._loaded = (StaticIndex.load(file), loaded[1])
             except (OSError, InvalidIndex) as error:
                 self._complain(f"{_sentence(error)} The index loaded before stays in use.", error)
         finally:
             self._next_refresh = monotonic() + rest
             self._lock.release()
+
+    def _find_newer(self) -> tuple[tuple[Path, Signature] | None, float]:
+        """The index file with its signature, if it is another than was loaded; the seconds until the next look."""
+        file = None if self._place is None else self._place.index_file
+        if file is None:
+            return None, REFRESH_INTERVAL
+        began = monotonic()
+        signature = _signature(file)
+        rest = min(REFRESH_INTERVAL, REFRESH_REST * (monotonic() - began))
+        return (None if signature is None or signature == self._signature else (file, signature)), rest
 
     def _complain(self, message: str, error: Exception) -> None:
         """Once in a row; a file that could not be read (no descriptor left, a disk that hiccups) is tried again."""
@@ -209,6 +232,9 @@ class LiveSource:
     def refresh(self, known: ResourceIndex, *, at_once: bool = False) -> bool:
         return False
 
+    def would_load(self) -> bool:
+        return False
+
 
 class RootFiles:
     """The files of a directory under their plain names, fresh at each request: ``robots.txt`` and the like.
@@ -246,6 +272,9 @@ class RootFiles:
         return LiveDirectory(self._root).get(name)
 
     def refresh(self, known: ResourceIndex, *, at_once: bool = False) -> bool:
+        return False
+
+    def would_load(self) -> bool:
         return False
 
 
@@ -326,8 +355,8 @@ def place_of(root: str | os.PathLike[str], index: str | os.PathLike[str] | None 
     return Place(root, Path(os.path.abspath(index)) if index is not None else root / INDEX_NAME)
 
 
-def _signature(file: Path) -> tuple[int, int, int] | None:
-    """What changes when a file is replaced or rewritten; ``None`` where there is none."""
+def _signature(file: Path) -> Signature | None:
+    """Of a file; ``None`` where there is none."""
     try:
         stat = file.stat()
     except OSError:

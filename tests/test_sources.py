@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import tempfile
@@ -15,11 +16,12 @@ from typing import Any
 
 import pytest
 
+from django_asyncstatic.asgi import StaticASGI
 from django_asyncstatic.index import INDEX_NAME, StaticIndex, encode_index
 from django_asyncstatic.live import ScannedIndex
 from django_asyncstatic.sources import IndexLoader, place_of
 from django_asyncstatic.wsgi import StaticWSGI
-from tests.edges import Response, ask_wsgi
+from tests.edges import Response, aask_asgi, ask_wsgi, make_scope
 from tests.test_index import make_resource
 
 
@@ -385,13 +387,34 @@ def test_an_index_that_could_not_be_read_for_a_moment_is_read_later(
     assert len([record for record in log.records if "Too many open files" in record.message]) == 2
 
 
+def deploy(root: Path, *names: str) -> None:
+    """Files of one byte, and the index that has them."""
+    for name in names:
+        (root / name).write_bytes(b"x")
+    resources = [make_resource(name, sha256(b"x").hexdigest(), 1) for name in names]
+    (root / INDEX_NAME).write_bytes(encode_index(resources, {}))
+
+
+class HeldUp:
+    """Loading an index is held up until it may go on; ``is_loading`` once it has begun."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_loading, self.may_load = threading.Event(), threading.Event()
+        load = StaticIndex.load
+
+        def held_up(file: Path) -> StaticIndex:
+            self.is_loading.set()
+            assert self.may_load.wait(10)
+            return load(file)
+
+        monkeypatch.setattr(StaticIndex, "load", held_up)
+
+
 def test_a_name_that_only_a_newer_index_has_is_found_at_once(root: Path) -> None:
     """A worker that has started since the deploy renders it; this one was to look again in five seconds."""
     application = collected(root, b"x")
     assert get(application, "/static/a.css").status == 200
-    (root / "b.css").write_bytes(b"x")
-    resources = [make_resource(name, sha256(b"x").hexdigest(), 1) for name in ("a.css", "b.css")]
-    (root / INDEX_NAME).write_bytes(encode_index(resources, {}))
+    deploy(root, "a.css", "b.css")
     assert get(application, "/static/b.css").status == 200
 
 
@@ -400,28 +423,66 @@ def test_a_name_of_a_newer_index_is_waited_for_while_another_thread_loads_that(
 ) -> None:
     application = collected(root, b"x")
     assert get(application, "/static/a.css").status == 200
-    names = ["a.css", "b.css", "c.css"]
-    for name in names:
-        (root / name).write_bytes(b"x")
-    resources = [make_resource(name, sha256(b"x").hexdigest(), 1) for name in names]
-    (root / INDEX_NAME).write_bytes(encode_index(resources, {}))
-    load, is_loading, may_load = StaticIndex.load, threading.Event(), threading.Event()
-
-    def held_up(file: Path) -> StaticIndex:
-        is_loading.set()
-        assert may_load.wait(10)
-        return load(file)
-
-    monkeypatch.setattr(StaticIndex, "load", held_up)
+    deploy(root, "a.css", "b.css", "c.css")
+    loading = HeldUp(monkeypatch)
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(get, application, "/static/b.css")
-        assert is_loading.wait(10)
+        assert loading.is_loading.wait(10)
         others = [pool.submit(get, application, f"/static/{name}") for name in ("c.css", "missing.css")]
         # What the loaded index has does not wait.
         assert get(application, "/static/a.css").status == 200
         assert not wait({first, *others}, 0.1).done
-        may_load.set()
+        loading.may_load.set()
         assert [each.result(10).status for each in (first, *others)] == [200, 200, 404]
+
+
+@pytest.mark.parametrize("comes_first", ["thread", "request"])
+def test_the_event_loop_goes_on_while_a_newer_index_is_loaded(
+    root: Path, comes_first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a thread loads it already, or a request for a name that the loaded one lacks comes upon it."""
+    deploy(root, "a.css")
+    source = IndexLoader(lambda: place_of(root))
+    application = StaticASGI()
+    application.site.add("static", source)
+
+    async def status(name: str) -> int:
+        return (await aask_asgi(application, make_scope("GET", f"/static/{name}"))).status
+
+    async def run() -> list[int]:
+        assert await status("a.css") == 200
+        deploy(root, "a.css", "b.css", "c.css")
+        loading = HeldUp(monkeypatch)
+        if comes_first == "thread":
+            looking = asyncio.ensure_future(asyncio.to_thread(source.refresh, source.current()))
+            assert await asyncio.to_thread(loading.is_loading.wait, 10)
+        asked = [asyncio.ensure_future(status(name)) for name in ("b.css", "c.css", "missing.css")]
+        assert await asyncio.to_thread(loading.is_loading.wait, 10)
+        assert await status("a.css") == 200
+        assert not any(each.done() for each in asked)
+        loading.may_load.set()
+        if comes_first == "thread":
+            assert await looking
+        return await asyncio.gather(*asked)
+
+    assert asyncio.run(run()) == [200, 200, 404]
+
+
+def test_a_missing_name_is_passed_on_without_a_thread_while_the_index_is_the_same(root: Path) -> None:
+    deploy(root, "a.css")
+    application = StaticASGI(None, root, "static")
+
+    async def run() -> None:
+        await aask_asgi(application, make_scope("GET", "/static/a.css"))
+        loop, submitted = asyncio.get_running_loop(), []
+        submit = loop.run_in_executor
+        loop.run_in_executor = lambda *work: submitted.append(work) or submit(*work)  # type: ignore
+        for number in range(20):
+            assert (await aask_asgi(application, make_scope("GET", f"/static/{number}.css"))).status == 404
+            await asyncio.sleep(0.001)  # longer than the rest between two looks
+        assert submitted == []
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("path", ["/static/a.css", "/static/a.css?range"], ids=["whole", "range"])

@@ -45,6 +45,9 @@ class Source(Protocol):
     def refresh(self, known: ResourceIndex, *, at_once: bool = False) -> bool:
         """Whether there is a newer index than the ``known`` one. May not look again so soon, unless ``at_once``."""
 
+    def would_load(self) -> bool:
+        """Whether :meth:`refresh` would load an index, or wait for a thread that does. Looks for one as seldom."""
+
 
 class MountOptions(NamedTuple):
     """What a mount does beyond serving names that the index has.
@@ -130,14 +133,15 @@ class Mount:
         return self._prepared[1].get(name) is resource
 
     def would_wait(self, name: str) -> bool:
-        """Whether :meth:`get` would load the index or look at the disk: work for a thread, under ASGI."""
+        """Whether :meth:`get` would load an index or look up a name on the disk: work for a thread, under ASGI."""
         if self.source.ready() is None:
             return True
         if name in self._prepared[1]:
             return False
         index_file = self.options.index_file
         names = [name] if index_file is None else [name, name + index_file, f"{name}/{index_file}"]
-        return any(map(self.source.is_live, names))
+        # The second for a name that the index lacks; to find out whether it does costs more than asking.
+        return any(map(self.source.is_live, names)) or self.source.would_load()
 
     def _find(self, index: ResourceIndex, name: str) -> Resource | None:
         try:
