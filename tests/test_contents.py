@@ -196,6 +196,30 @@ def test_what_cannot_be_read_is_told_to_all_and_tried_again(tmp_path: Path) -> N
     assert asyncio.run(contents.aopen(file)) == b"body {}"
 
 
+@pytest.mark.parametrize(("size", "looks"), [(100, 1), (SMALL_SIZE + 1, 1), (SMALL_SIZE + 1, 2), (SMALL_SIZE + 1, 3)])
+def test_a_file_that_opens_and_tells_nothing_of_itself_is_unavailable_and_closed(
+    size: int, looks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network file system that was restarted between two looks."""
+    contents, file = Contents(tmp_path), whole(tmp_path, "file.bin", b"x" * size)
+    descriptors: list[int] = []
+    fstat = os.fstat
+
+    def stale(descriptor: int) -> os.stat_result:
+        descriptors.append(descriptor)
+        if len(descriptors) == looks:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return fstat(descriptor)
+
+    monkeypatch.setattr(os, "fstat", stale)
+    with pytest.raises(ContentUnavailable, match=os.strerror(errno.ESTALE)) as raised:
+        contents.open(file)
+    assert raised.value.is_passing
+    assert len(descriptors) == looks
+    with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+        fstat(descriptors[0])
+
+
 # --- fork -----------------------------------------------------------------------------------------------------
 
 

@@ -186,35 +186,33 @@ class Contents:
         path = str(self.root / representation.file)
         try:
             file = open(path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115
-            found = os.fstat(file.fileno())
+            try:
+                _compare_state(file, representation)
+            except BaseException:
+                file.close()
+                raise
         except OSError as error:  # a directory is one, too
             raise ContentUnavailable(f"{path} cannot be opened", error) from error
         except ValueError as error:  # a NUL in the name
             raise ContentUnavailable(f"{path!r} cannot be opened: {error}") from error
-        if found.st_size != representation.size:
-            file.close()
-            raise ContentUnavailable(f"{path} has {found.st_size} bytes, the index says {representation.size}")
-        if not representation.digest and weak_etag(found.st_size, change_time(found)) != representation.etag:
-            file.close()
-            raise ContentUnavailable(f"{path} was changed since it was looked at")
         return file
 
     def _verify(self, file: BinaryIO, representation: Representation) -> None:
         """Compare a large file's bytes with the index; they are hashed once for each state of the file."""
         if not representation.digest:
             return
-        state = file_state(file)
-        known, digest = self._digests.get(representation.file, (None, ""))
-        if known != state:
-            try:
+        try:
+            state = file_state(file)
+            known, digest = self._digests.get(representation.file, (None, ""))
+            if known != state:
                 digest = file_digest(file, "sha256").hexdigest()[:DIGEST_DIGITS]  # type: ignore[arg-type]
-            except OSError as error:
-                raise ContentUnavailable(f"{file.name} cannot be read", error) from error
-            if file_state(file) != state:
-                raise ContentUnavailable(f"{file.name} was changed while it was read")
-            if len(self._digests) >= HASHED_FILES:
-                self._digests.clear()
-            self._digests[representation.file] = (state, digest)
+                if file_state(file) != state:
+                    raise ContentUnavailable(f"{file.name} was changed while it was read")
+                if len(self._digests) >= HASHED_FILES:
+                    self._digests.clear()
+                self._digests[representation.file] = (state, digest)
+        except OSError as error:
+            raise ContentUnavailable(f"{file.name} cannot be read", error) from error
         if digest != representation.digest:
             raise ContentUnavailable(f"{file.name} has other bytes than the index says")
 
@@ -229,6 +227,15 @@ class Contents:
         if representation.digest and sha256(whole).hexdigest()[:DIGEST_DIGITS] != representation.digest:
             raise ContentUnavailable(f"{file.name} has other bytes than the index says")
         return whole
+
+
+def _compare_state(file: BinaryIO, representation: Representation) -> None:
+    """Compare the size and the times of an open file with the index. Raises ``OSError``, too."""
+    found = os.fstat(file.fileno())
+    if found.st_size != representation.size:
+        raise ContentUnavailable(f"{file.name} has {found.st_size} bytes, the index says {representation.size}")
+    if not representation.digest and weak_etag(found.st_size, change_time(found)) != representation.etag:
+        raise ContentUnavailable(f"{file.name} was changed since it was looked at")
 
 
 def _close(opening: Future[BinaryIO]) -> None:
