@@ -28,6 +28,7 @@ from django_asyncstatic.media_types import media_type
 from django_asyncstatic.serving.contents import SMALL_SIZE, Contents
 from django_asyncstatic.serving.mounts import Candidates, is_folder
 from django_asyncstatic.sources import LiveSource
+from django_asyncstatic.storage import source_name
 
 #: Names that are offered in the place of a wrong one.
 OFFERED = 3
@@ -132,9 +133,7 @@ def list_sources() -> dict[str, tuple[Storage, str]]:
     for finder in finders.get_finders():
         try:
             for path, storage in finder.list(ignored):
-                prefix = getattr(storage, "prefix", None)
-                name = f"{prefix}/{path}" if prefix else path
-                found.setdefault(name.replace(os.sep, "/"), (storage, path))
+                found.setdefault(source_name(storage, path), (storage, path))
         except NotImplementedError:  # it finds and does not list
             continue
     return found

@@ -358,6 +358,12 @@ class UncollectedStaticFilesStorage(StaticFilesStorage):
 _COLLECT_OPTIONS = frozenset({"places", "links", "previous", "left_out", "start", "advance"})
 
 
+def source_name(storage: Storage, path: str) -> str:
+    """The name under which a finder's file is collected: its path in the storage, below the storage's prefix."""
+    prefix = getattr(storage, "prefix", None)
+    return (f"{prefix}/{path}" if prefix else path).replace(os.sep, "/")
+
+
 def source_of(name: str, storage: Storage, path: str) -> Source:
     """A finder's file, as the collect reads it."""
     from django_asyncstatic.collecting.sources import Source

@@ -381,14 +381,12 @@ def _without_source(names: Sequence[str]) -> Iterator[Finding]:
     """
     from django.contrib.staticfiles.finders import get_finders
 
+    from django_asyncstatic.storage import source_name
+
     finders = list(get_finders()) if names else []
     if not all(os.path.isdir(root) for finder in finders for _, root in getattr(finder, "locations", ())):
         return
-    found = {
-        "/".join(filter(None, (getattr(storage, "prefix", None), path.replace(os.sep, "/"))))
-        for finder in finders
-        for path, storage in finder.list([])
-    }
+    found = {source_name(storage, path) for finder in finders for path, storage in finder.list([])}
     for name in names:
         if name not in found:
             yield _stale(name, "was collected, and there is no source of it any more", None)
