@@ -335,6 +335,16 @@ def test_files_that_a_collect_took_although_they_are_ignored_are_not_missed(sour
         assert ids() == []
 
 
+def test_a_finder_that_stops_at_what_cannot_be_listed_does_not_say_what_is_gone(
+    collected_once: Path, source: Path
+) -> None:
+    (source / "circle").symlink_to(source)
+    (source / "copy.txt").unlink()
+    found = drift()
+    assert {each.id for each in found} == {"asyncstatic.E013"}
+    assert not [each.message for each in found if "was added" not in each.message]
+
+
 def test_a_machine_that_lacks_a_directory_of_sources_is_not_told_that_all_are_gone(
     collected_once: Path, source: Path, tmp_path: Path
 ) -> None:

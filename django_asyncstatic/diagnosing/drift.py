@@ -371,7 +371,8 @@ def check_sources(project: Project) -> Iterator[Finding]:
             continue
         if is_changed:
             yield _stale(name, "was changed since the last collect", source)
-    yield from _without_source(sorted({*records, *collected.current()} - project.sources.keys()))
+    if not project.unlisted:  # else a finder has stopped, and nobody knows what it has
+        yield from _without_source(sorted({*records, *collected.current()} - project.sources.keys()))
 
 
 def _without_source(names: Sequence[str]) -> Iterator[Finding]:
