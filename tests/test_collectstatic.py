@@ -25,6 +25,7 @@ from django_asyncstatic.collecting.atomic import Destination, exclusive
 from django_asyncstatic.index import INDEX_NAME, PRIVATE_DIRECTORY, StaticIndex
 from django_asyncstatic.management.commands.collectstatic import Command
 from django_asyncstatic.storage import CompressedManifestStaticFilesStorage
+from tests.programs import output_of
 from tests.test_storage import project, write
 
 STORAGES = ["CompressedManifestStaticFilesStorage", "CompressedStaticFilesStorage"]
@@ -301,16 +302,7 @@ with project(Path({str(source)!r}), Path({str(root)!r})):
     except CommandError as error:
         print(error)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert "Collecting stopped: File too large" in done.stdout, done.stderr
+    assert "Collecting stopped: File too large" in output_of(code, DJANGO_SETTINGS_MODULE="tests.settings")
     after = contents(root)
     assert {name: after[name] for name in before} == before
     with project(source, root):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from django.urls import set_script_prefix
 
 from django_asyncstatic import asgi, conf, wsgi
 from tests.edges import ask_asgi, ask_wsgi
+from tests.programs import output_of
 
 pytestmark = pytest.mark.usefixtures("static_root")
 
@@ -95,9 +94,7 @@ assert ask_asgi(application, "GET", "/app/static/site/digits.txt", root_path="/a
 set_script_prefix("/app/")
 print(static("site/digits.txt"))
 """
-    command = [sys.executable, "-W", "error", "-c", program, str(collected)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert result.stdout.startswith("/app/static/site/digits.")
+    assert output_of(program, collected, options=["-W", "error"]).startswith("/app/static/site/digits.")
 
 
 def test_finding_the_root_fixes_neither_url() -> None:

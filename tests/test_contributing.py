@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from tests import cases, edges, servers
 from tests.edges import EDGES
 from tests.pages import REPOSITORY, Page, write
+from tests.programs import output_of
 from tests.servers import Server, raw_request, running
 from tests.verify import verify_case
 
@@ -70,17 +69,7 @@ def recipe(name: str, copy: Path) -> list[str]:
 
 
 def run(copy: Path, program: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        cwd=copy,
-        env={**os.environ, "PYTHONPATH": f"{copy}{os.pathsep}{REPOSITORY}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return output_of(program, *arguments, directory=copy, PYTHONPATH=f"{copy}{os.pathsep}{REPOSITORY}")
 
 
 @pytest.fixture

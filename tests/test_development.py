@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -28,7 +26,7 @@ from django_asyncstatic import conf
 from django_asyncstatic.development import is_spelt, nearest
 from django_asyncstatic.index import INDEX_NAME
 from tests.edges import EDGES, Response, aask_asgi, ask_asgi, ask_wsgi, make_scope
-from tests.servers import REPOSITORY
+from tests.programs import output_of
 
 MANIFEST = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
 FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
@@ -354,16 +352,7 @@ def test_what_finders_of_other_packages_make_is_served(package: str, tmp_path: P
     (tmp_path / "sources/b.scss").write_text("$c: teal; a { b { color: $c } }")
     extra, finder, template = PACKAGES[package]
     program = PROGRAM.replace("SETTINGS_HERE", extra)
-    result = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path), package, finder, template],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    status, control, text = result.stdout.split(" ", 2)
+    status, control, text = output_of(program, tmp_path, package, finder, template).split(" ", 2)
     assert (status, control) == ("200", "no-cache")
     assert re.search(r"color:\s?teal", text)
 
@@ -500,18 +489,8 @@ os.waitpid(child, 0)
 assert os.path.exists(os.path.join(directory, "staticfiles.json"))
 print(directory)
 """
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "TMPDIR": str(tmp_path)}
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=REPOSITORY,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    assert Path(result.stdout.strip()).parent == tmp_path
+    directory = output_of(program, DJANGO_SETTINGS_MODULE="tests.settings", TMPDIR=str(tmp_path)).strip()
+    assert Path(directory).parent == tmp_path
     assert list(tmp_path.glob("asyncstatic-*")) == []
 
 

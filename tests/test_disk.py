@@ -11,8 +11,6 @@ import logging
 import os
 import random
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -31,7 +29,8 @@ from django_asyncstatic.serving.streams import AsyncStream, BoundedFile, Content
 from django_asyncstatic.wsgi import StaticWSGI
 from tests.edges import EDGES, Response, aask_asgi, ask_wsgi, make_environ, make_scope
 from tests.hostile import FAULTS, REPLACED, REWRITTEN, Asked, file_changes_during, replaced
-from tests.servers import REPOSITORY, SERVERS, has_proc, raw_request, running
+from tests.programs import run_program
+from tests.servers import SERVERS, has_proc, raw_request, running
 from tests.test_collectstatic import collect, snapshot
 from tests.test_sources import as_nobody
 from tests.test_storage import project
@@ -342,14 +341,7 @@ def test_a_collect_that_finds_the_disk_full_leaves_the_release_before_it(tmp_pat
             "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
             "collect(*map(pathlib.Path, sys.argv[1:]))"
         )
-        ended = subprocess.run(
-            [sys.executable, "-c", code, str(source), str(root)],
-            cwd=REPOSITORY,
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        ended = run_program(code, source, root, DJANGO_SETTINGS_MODULE="tests.settings")
         assert ended.returncode == 1
         assert "File too large" in ended.stderr
         after = snapshot(root)

@@ -11,8 +11,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +20,7 @@ from django_asyncstatic.serving.headers import HeaderPolicy
 from django_asyncstatic.wsgi import StaticWSGI
 from tests.following import Follower, assets
 from tests.pages import DOCS, REPOSITORY, Page, merged, sides
+from tests.programs import output_of
 from tests.servers import Response
 
 #: What the peers' own guides say to write into a settings.py that startproject made, and two of their settings.
@@ -179,22 +178,9 @@ def ask(project: Path, settings: str, commands: str, *asked: str, **environment:
     module = project / "site/settings_module.py"
     module.parent.mkdir(exist_ok=True)
     module.write_text(SCAFFOLD + settings)
-    done = subprocess.run(
-        [sys.executable, "-c", PROBE, commands, *asked],
-        cwd=project,
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "settings_module",
-            "PYTHONPATH": f"{module.parent}{os.pathsep}{REPOSITORY}",
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    answers, found, warned = json.loads(done.stdout)
+    environment["PYTHONPATH"] = f"{module.parent}{os.pathsep}{REPOSITORY}"
+    environment["DJANGO_SETTINGS_MODULE"] = "settings_module"
+    answers, found, warned = json.loads(output_of(PROBE, commands, *asked, directory=project, **environment))
     assert found == []
     assert any(SYNCHRONOUS in each for each in warned) is (bool(asked) and "whitenoise" in settings)
     return dict(answers)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,8 @@ from django.test import override_settings
 
 from django_asyncstatic.index import INDEX_NAME, StaticIndex
 from tests.edges import Response, ask_asgi, ask_wsgi, make_environ, make_scope
-from tests.servers import REPOSITORY, has_proc
+from tests.programs import output_of
+from tests.servers import has_proc
 
 OURS = "django_asyncstatic.middleware.AsyncStaticMiddleware"
 SECURITY = "django.middleware.security.SecurityMiddleware"
@@ -301,15 +300,8 @@ def test_database_connections_are_no_more_and_no_less_persistent_with_us(tmp_pat
 
     told = {}
     for name, middleware in (("with", [OURS]), ("without", [])):
-        ended = subprocess.run(
-            [sys.executable, "-W", "error", "-c", _DATABASE, json.dumps(middleware), static_root, tmp_path / "db"],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert ended.returncode == 0, ended.stderr
-        told[name] = json.loads(ended.stdout)
+        arguments = json.dumps(middleware), static_root, tmp_path / "db"
+        told[name] = json.loads(output_of(_DATABASE, *arguments, options=["-W", "error"]))
     assert told["with"]["asgi"] <= told["without"]["asgi"]
     assert told["with"]["asgi, static"] == 0
     assert told["with"]["wsgi"] == told["without"]["wsgi"] == 1

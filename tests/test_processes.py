@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import threading
 from hashlib import sha256
@@ -22,7 +21,8 @@ from django_asyncstatic.serving.memory import Memory
 from django_asyncstatic.sources import IndexLoader, place_of
 from django_asyncstatic.wsgi import StaticWSGI
 from tests.edges import aask_asgi, ask_wsgi, make_scope
-from tests.servers import REPOSITORY, Connection, Server, has_proc, raw_request, running, wait_until
+from tests.programs import run_program
+from tests.servers import Connection, Server, has_proc, raw_request, running, wait_until
 
 SMALL, LARGE = "site/text.txt", "site/large/noise.bin"
 
@@ -142,7 +142,7 @@ signal.alarm(10)
 answers = [ask_wsgi(application, "GET", f"/static/{path}") for path in sys.argv[2:]]
 os._exit(0 if all(each.status == 200 for each in answers) else 1)
 """
-    ended = _run(code, str(collected), SMALL, LARGE)
+    ended = run_program(code, collected, SMALL, LARGE)
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
@@ -171,18 +171,8 @@ asyncio.run(leave())
 result = wsgi(make_environ("GET", f"/static/{sys.argv[-1]}"), lambda *started: None)
 next(iter(result)); result.close()
 """
-    ended = _run(code, str(collected), SMALL, LARGE, options=["-X", "dev", "-W", "error"])
+    ended = run_program(code, collected, SMALL, LARGE, options=["-X", "dev", "-W", "error"])
     assert (ended.returncode, ended.stderr) == (0, "")
-
-
-def _run(code: str, *arguments: str, options: list[str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *(options or []), "-c", code, *arguments],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 # --- event loops ---------------------------------------------------------------------------------------------

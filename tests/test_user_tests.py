@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from django.templatetags.static import static
 from django.test import Client, modify_settings, override_settings
 
 from django_asyncstatic import conf
+from tests.programs import output_of
 from tests.servers import REPOSITORY
 from tests.test_browser import FLAGS, absent
 from tests.test_recipes import make_project, run
@@ -66,17 +64,8 @@ print(get_finder.cache_info().misses, len(storages._storages), conf.loader().rea
 )
 def test_nothing_is_looked_at_until_a_static_file_is_asked_for(settings: list[str], tmp_path: Path) -> None:
     extra = ["INSTALLED_APPS=['django_asyncstatic', 'django.contrib.staticfiles']"]
-    result = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *extra, *settings],
-        cwd=REPOSITORY,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout == "0 0 None []\n"
+    told = output_of(PROGRAM, *extra, *settings, DJANGO_SETTINGS_MODULE="tests.settings", TMPDIR=str(tmp_path))
+    assert told == "0 0 None []\n"
     assert list(tmp_path.iterdir()) == []
 
 

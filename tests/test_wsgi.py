@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import wsgiref.validate
 from collections.abc import Callable, Iterable
 from io import BytesIO, StringIO
@@ -18,6 +16,7 @@ from django.core.wsgi import get_wsgi_application as get_django_application
 from django_asyncstatic.serving.streams import ContentChanged
 from django_asyncstatic.wsgi import StaticWSGI
 from tests.edges import ask_wsgi, make_environ
+from tests.programs import output_of
 
 LARGE = "site/large/noise.bin"
 
@@ -149,6 +148,4 @@ application = StaticWSGI(root=sys.argv[1], prefix="static")
 assert application(environ, lambda status, headers: None) == [b"0123456789"]
 print(sorted({"aiofiles", "asyncio", "brotli", "backports.zstd", "gzip"} & sys.modules.keys()))
 """
-    command = [sys.executable, "-c", program, str(collected)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert result.stdout.strip() == "[]"
+    assert output_of(program, collected).strip() == "[]"
