@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.contrib.staticfiles.finders import BaseFinder
+from django.contrib.staticfiles.management.commands.collectstatic import Command as DjangoCommand
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
@@ -438,10 +439,22 @@ def test_a_rehearsal_does_without_names_where_the_storage_does(rehearsed: Path) 
     assert response.headers["cache-control"] == "max-age=60, public"
 
 
-def test_collectstatic_does_not_run_in_a_rehearsal(rehearsed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "post_process"),
+    [("collectstatic", True), ("collectstatic", False), (DjangoCommand(), True)],
+    ids=["ours", "only placing", "Django's"],
+)
+def test_collectstatic_does_not_run_in_a_rehearsal(
+    rehearsed: Path, tmp_path: Path, command: str | DjangoCommand, post_process: bool
+) -> None:
     with pytest.raises(CommandError, match="ASYNCSTATIC_REHEARSAL is on"):
-        call_command("collectstatic", interactive=False, verbosity=0)
+        call_command(command, interactive=False, verbosity=0, post_process=post_process)
     assert not (tmp_path / "root").exists()
+
+
+def test_cleanstatic_does_not_run_in_a_rehearsal(rehearsed: Path) -> None:
+    with pytest.raises(CommandError, match="ASYNCSTATIC_REHEARSAL is on: turn it off to clean"):
+        call_command("cleanstatic")
 
 
 @pytest.mark.parametrize("refreshes", [True, False])

@@ -471,6 +471,16 @@ ROWS = [
     Row(CHECKSTATIC, "cannot be written", a_baseline_that_cannot_be_written, "baseline"),
     Row(CLEANSTATIC, "cleanstatic …", cleaning_with_djangos_storage, DJANGOS),
     Row(CLEANSTATIC, "Cleaning stopped", an_index_that_cannot_be_opened_to_clean, INDEX_NAME),
+    Row(
+        CLEANSTATIC,
+        "ASYNCSTATIC_REHEARSAL is on",
+        "test_development.py::test_cleanstatic_does_not_run_in_a_rehearsal",
+    ),
+    Row(
+        COLLECTSTATIC,
+        "ASYNCSTATIC_REHEARSAL is on",
+        "test_development.py::test_collectstatic_does_not_run_in_a_rehearsal",
+    ),
     Row(COLLECTSTATIC, "--previous …", command_with_djangos_storage("collectstatic", previous=["x"]), DJANGOS),
     Row(
         COLLECTSTATIC,

@@ -37,6 +37,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not isinstance(staticfiles_storage, _IndexingMixin):
             raise CommandError(f"cleanstatic {conf.needs_index()}")
+        if staticfiles_storage.rehearsal is not None:
+            raise CommandError("ASYNCSTATIC_REHEARSAL is on: turn it off to clean.")
         try:
             cleaning = staticfiles_storage.clean(orphans=options["orphans"], dry_run=options["dry_run"])
         except CollectError as error:

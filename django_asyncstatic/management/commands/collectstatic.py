@@ -62,6 +62,8 @@ class Command(DjangoCommand):
         self.is_ours = isinstance(self.storage, _IndexingMixin)
         self.previous: list[str] = options["previous"]
         self.report: Report | None = None
+        if self.is_ours and self.storage.rehearsal is not None:
+            raise CommandError("ASYNCSTATIC_REHEARSAL is on: turn it off to collect.")
         if self.previous and not self.is_ours:
             raise CommandError(f"--previous {conf.needs_index()}")
         if self.previous and not self.post_process:
