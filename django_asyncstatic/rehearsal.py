@@ -38,6 +38,7 @@ class Rehearsal:
     def __init__(self, make_storage: Callable[[], Any]) -> None:
         self._make_storage = make_storage
         self._lock = ForkableLock()
+        self._making = ForkableLock()
         self._directory: str | None = None
         self._sources: object = None
         self._error: CollectError | None = None
@@ -49,10 +50,11 @@ class Rehearsal:
     @property
     def directory(self) -> str:
         """Made when it is first asked for, removed when the process that made it ends."""
-        if self._directory is None:
-            self._directory = tempfile.mkdtemp(prefix="asyncstatic-")
-            weakref.finalize(self, _remove, self._directory, os.getpid())
-        return self._directory
+        with self._making:
+            if self._directory is None:
+                self._directory = tempfile.mkdtemp(prefix="asyncstatic-")
+                weakref.finalize(self, _remove, self._directory, os.getpid())
+            return self._directory
 
     def is_due(self) -> bool:
         """Whether :meth:`refresh` would look at the disk."""

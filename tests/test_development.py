@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ from django.urls import path
 from django_asyncstatic import conf
 from django_asyncstatic.development import is_spelt, nearest
 from django_asyncstatic.index import INDEX_NAME
+from django_asyncstatic.rehearsal import Rehearsal
 from tests.edges import EDGES, Response, aask_asgi, ask_asgi, ask_wsgi, make_scope
 from tests.programs import output_of
 
@@ -505,6 +509,21 @@ print(directory)
     directory = output_of(program, DJANGO_SETTINGS_MODULE="tests.settings", TMPDIR=str(tmp_path)).strip()
     assert Path(directory).parent == tmp_path
     assert list(tmp_path.glob("asyncstatic-*")) == []
+
+
+def test_threads_that_are_the_first_together_rehearse_in_one_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One makes the storage that a template asks, another that which collects."""
+    make = tempfile.mkdtemp
+
+    def slowly(**options: Any) -> str:
+        time.sleep(0.05)
+        return make(**options)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", slowly)
+    rehearsal = Rehearsal(lambda: None)
+    with ThreadPoolExecutor(4) as pool:
+        directories = list(pool.map(lambda _: rehearsal.directory, range(4)))
+    assert len(set(directories)) == 1
 
 
 def test_the_index_of_a_rehearsal_is_not_in_static_root(rehearsed: Path, tmp_path: Path) -> None:
