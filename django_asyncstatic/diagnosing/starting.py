@@ -52,6 +52,10 @@ def import_seconds(paths: Sequence[str]) -> dict[str, float]:
             timeout=PATIENCE,
             check=True,
         )
-    except subprocess.SubprocessError as error:
-        raise ValueError(f"a process that sets Django up fails: {error}") from error
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(f"a process that sets Django up takes more than {PATIENCE} seconds") from error
+    except subprocess.CalledProcessError as error:
+        # Not the error's own text, which has the program above and all of sys.path.
+        said = error.stderr.decode(errors="replace").strip().splitlines() or [f"status {error.returncode}"]
+        raise ValueError(f"a process that sets Django up fails: {said[-1]}") from error
     return dict(zip(paths, json.loads(done.stdout.splitlines()[-1]), strict=True))
