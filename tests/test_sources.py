@@ -517,8 +517,9 @@ def test_a_relative_root_is_that_of_the_moment_it_was_named(
         {"max_age": -1},
         {"autorefresh": True},
         {"immutable_file_test": "("},
+        {"immutable_file_test": "a{99999999999}"},
     ],
-    ids=["live", "charset", "text", "negative", "unknown", "expression"],
+    ids=["live", "charset", "text", "negative", "unknown", "expression", "overflow"],
 )
 def test_an_argument_that_cannot_be_meant_is_an_error_at_once(root: Path, arguments: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError), match=r"has to be|There is no argument 'autorefresh': live="):

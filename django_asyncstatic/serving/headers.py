@@ -107,7 +107,7 @@ def immutable_file_test(rule: str | Callable[[str, str], bool] | None) -> Callab
         return rule
     try:
         pattern = re.compile(BUNDLERS.get(rule, rule))
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(
             f"immutable_file_test is {rule!r}; it has to be one of {', '.join(map(repr, BUNDLERS))}, a regular"
             f" expression for file names ({error}), a function of (path, url), or None."
