@@ -196,8 +196,9 @@ def test_an_index_that_cannot_be_read_is_found(collected_once: Path) -> None:
     assert "cannot be read" in finding.message
 
 
-def test_a_damaged_line_is_found(collected_once: Path) -> None:
-    body = b'a.css\t{"type": "text/css"}\n'
+@pytest.mark.parametrize("line", [b'{"type": "text/css"}', b"[]"], ids=["less", "a list"])
+def test_a_damaged_line_is_found(collected_once: Path, line: bytes) -> None:
+    body = b"a.css\t%b\n" % line
     header = {"format": "asyncstatic-index", "version": 1, "count": 1, "size": len(body)}
     header["sha256"] = sha256(body).hexdigest()
     (collected_once / INDEX_NAME).write_bytes(json.dumps(header).encode() + b"\n" + body)

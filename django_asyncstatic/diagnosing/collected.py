@@ -108,6 +108,6 @@ def read_lines(index: StaticIndex) -> Collected:
                 line.get("immutable", False),
                 line.get("release"),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InvalidIndex(f"The index has a damaged line for {path!r}: run collectstatic again.") from error
     return Collected(aliases, resources)
