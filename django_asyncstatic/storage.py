@@ -37,8 +37,6 @@ __all__ = ["CompressedManifestStaticFilesStorage", "CompressedStaticFilesStorage
 #: ten milliseconds: a project may catch this error in its requests.
 _COMPARED = 100
 
-ProcessedFile = tuple[str, str | None, bool | Exception]
-
 
 class _IndexingMixin(StaticFilesStorage):
     """Compresses collected files and writes the index. The options are described in docs/storage.rst."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,17 +109,13 @@ def _publish(
 
 
 def _files(resource: Resource) -> Iterator[str]:
-    return files_of(resource.path, resource.identity.file, [each.coding or "" for each in resource.representations[1:]])
-
-
-def files_of(path: str, file: str, codings: Iterable[str]) -> Iterator[str]:
     """The files that a resource may have: its representations', and the plain one with its compressed copies."""
-    yield path
-    yield file
-    for token in codings:
-        yield file + CODINGS[token].suffix
-        if file.startswith(PRIVATE_DIRECTORY):
-            yield path + CODINGS[token].suffix
+    file = resource.identity.file
+    yield resource.path
+    for each in resource.representations:
+        yield each.file
+        if each.coding is not None and file.startswith(PRIVATE_DIRECTORY):
+            yield resource.path + CODINGS[each.coding].suffix
 
 
 def _orphans(destination: Destination, known: set[str]) -> Iterator[tuple[str, int]]:
