@@ -357,7 +357,10 @@ _COLLECT_OPTIONS = frozenset({"places", "links", "previous", "left_out", "start"
 
 
 def source_name(storage: Storage, path: str) -> str:
-    """The name under which a finder's file is collected: its path in the storage, below the storage's prefix."""
+    """The name under which a finder's file is collected: its path in the storage, below the storage's prefix.
+
+    That of the path ``""`` is what the names of all of its files begin with.
+    """
     prefix = getattr(storage, "prefix", None)
     return (f"{prefix}/{path}" if prefix else path).replace(os.sep, "/")
 

@@ -220,6 +220,3 @@ def unfinished_files(root: Path, suffix: str) -> Iterator[str]:
         for file in files:
             if file.endswith(suffix):
                 yield os.path.relpath(os.path.join(folder, file), root).replace(os.sep, "/")
-
-
-Records = Mapping[str, Record]

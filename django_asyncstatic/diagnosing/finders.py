@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django_asyncstatic.collecting.sources import Source
-from django_asyncstatic.storage import opens_plainly, source_of
+from django_asyncstatic.storage import opens_plainly, source_name, source_of
 
 if TYPE_CHECKING:
     from django.contrib.staticfiles.finders import BaseFinder
@@ -78,7 +78,7 @@ def list_files(finder: BaseFinder, ignored: Sequence[str], linked: set[str]) -> 
                 if os.path.islink(folder):
                     linked.add(folder)
                 folder = os.path.dirname(folder)
-            source = source_of(_prefix_of(storage) + path, storage, path)
+            source = source_of(source_name(storage, path), storage, path)
             seen = None if source.file is None else look(source.file)
             yield Found(source.name, path, source, finder, storage, seen)
         return
@@ -86,16 +86,11 @@ def list_files(finder: BaseFinder, ignored: Sequence[str], linked: set[str]) -> 
         root: str = storage.location
         if os.path.isdir(root):
             kind: Any = type(storage)
-            prefix, is_plain = _prefix_of(storage), opens_plainly(kind)
+            prefix, is_plain = source_name(storage, ""), opens_plainly(kind)
             for path, file, seen in _files_below(root, ignored, linked):
                 name = prefix + path if os.sep == "/" else (prefix + path).replace(os.sep, "/")
                 source = Source(name, file) if is_plain else source_of(name, storage, path)
                 yield Found(name, path, source, finder, storage, seen if is_plain else None)
-
-
-def _prefix_of(storage: Any) -> str:
-    prefix = getattr(storage, "prefix", None)
-    return f"{prefix}/" if prefix else ""
 
 
 def _files_below(root: str, ignored: Sequence[str], linked: set[str]) -> Iterator[tuple[str, str, Look]]:

@@ -107,7 +107,7 @@ class Project:
         try:
             index = load_index(self.place)
             return index, read_lines(index), None
-        except (OSError, ValueError, RecursionError, AttributeError, ImproperlyConfigured) as error:
+        except (OSError, ValueError, RecursionError, ImproperlyConfigured) as error:
             return None, Collected({}, {}), error
 
     @property
@@ -257,5 +257,8 @@ def load_index(place: Place) -> StaticIndex:
         raise FileNotFoundError("There is no index.")
     index = StaticIndex.load(place.index_file)
     if not index.is_intact:
-        raise InvalidIndex(f"The index {place.index_file} has other lines than were written: it was damaged or edited.")
+        raise InvalidIndex(
+            f"The index {place.index_file} has other lines than were written: it was damaged or edited. Run collectstatic"
+            " again."
+        )
     return index
