@@ -22,6 +22,7 @@ from django.test import override_settings
 
 from django_asyncstatic.codings import CODINGS
 from django_asyncstatic.collecting.atomic import Destination, exclusive
+from django_asyncstatic.collecting.builder import INTERRUPTED
 from django_asyncstatic.index import INDEX_NAME, PRIVATE_DIRECTORY, StaticIndex
 from django_asyncstatic.management.commands.collectstatic import Command
 from django_asyncstatic.storage import CompressedManifestStaticFilesStorage
@@ -681,6 +682,30 @@ def test_stale_compressed_copies_beside_plain_files_go(source: Path, root: Path)
         collect()
     assert not list(root.glob("part.css.gz"))
     assert list(root.glob("part.css.br"))
+
+
+@pytest.mark.parametrize("reason", ["damaged", "gone", "interrupted", "first"])
+def test_compressed_copies_that_nobody_knows_of_go(source: Path, root: Path, reason: str) -> None:
+    """Beside a plain file another server would send them, and not what the file is by now."""
+    with project(source, root, "CompressedStaticFilesStorage"):
+        collect()
+        stale = (root / "part.css.gz").read_bytes()
+        if reason == "damaged":
+            (root / "asyncstatic.index").write_bytes(b"{")
+        elif reason == "gone":
+            (root / "asyncstatic.index").unlink()
+        elif reason == "first":
+            shutil.rmtree(root)
+            root.mkdir()
+            (root / "part.css.gz").write_bytes(stale)
+    with project(source, root, "CompressedStaticFilesStorage", codings=[]):
+        if reason == "interrupted":
+            collect()
+            (root / "part.css.gz").write_bytes(stale)
+            (root / INTERRUPTED).touch()
+        collect()
+    # What lies there before the first collect is somebody else's.
+    assert [file.name for file in root.glob("part.css.*")] == (["part.css.gz"] if reason == "first" else [])
 
 
 def test_a_damaged_state_is_none(source: Path, root: Path) -> None:

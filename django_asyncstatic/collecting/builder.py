@@ -167,6 +167,9 @@ class _Collect:
         self.now = collect_time()
         self.report = Report()
         self.is_published = False
+        #: Whether a collect has written here before, and whether the last one that did has not ended.
+        self._has_collected = self.private.is_dir()
+        self._was_interrupted = (self.root / INTERRUPTED).exists()
         self._stale: list[str] = []
 
     def run(self) -> Report:
@@ -209,7 +212,8 @@ class _Collect:
             self._place_sources(found, disk)
             self._delete(leftovers, {})
             return
-        if not leftovers and self._is_as_it_was(found, state, earlier, disk):
+        may_have_copies = self._was_interrupted and order.hash_name is None  # beside plain files, of what it was doing
+        if not leftovers and not may_have_copies and self._is_as_it_was(found, state, earlier, disk):
             names = {name: each.published for name, each in state.records.items()}
             order.save_manifest(names)
             self._delete(leftovers, names)
@@ -453,6 +457,8 @@ class _Collect:
         """For other servers: compressed copies beside a plain file, where no collected file has their name."""
         before = earlier.get(name)
         stale = set() if before is None else {each.coding for each in before.representations}
+        if self._was_interrupted or (self._has_collected and earlier.index is None):
+            stale.update(CODINGS)  # nobody knows which of them lie there
         for each in resource.representations[1:]:
             stale.discard(each.coding)
             target = name + CODINGS[each.coding or ""].suffix

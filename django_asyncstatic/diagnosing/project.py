@@ -258,7 +258,7 @@ def load_index(place: Place) -> StaticIndex:
     index = StaticIndex.load(place.index_file)
     if not index.is_intact:
         raise InvalidIndex(
-            f"The index {place.index_file} has other lines than were written: it was damaged or edited. Run collectstatic"
-            " again."
+            f"The index {place.index_file} has other lines than were written: it was damaged or edited."
+            " Run collectstatic again."
         )
     return index
