@@ -32,6 +32,7 @@ from django_asyncstatic.diagnosing.languages import CannotCompile, DjangoLanguag
 from django_asyncstatic.diagnosing.media import place_of
 from django_asyncstatic.diagnosing.project import Project
 from django_asyncstatic.diagnosing.references import StaticNames, check_media, check_sources, check_templates
+from tests.startproject import StartedProject
 
 OURS = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
 DJANGO = "django.template.backends.django.DjangoTemplates"
@@ -657,6 +658,35 @@ def test_media_that_only_the_last_collect_had_are_a_remark(site: Site) -> None:
         assert short(site.check(check_media)) == ["I016"]
     finally:
         Form.Media = None  # type: ignore[assignment, misc]
+
+
+FORMS = "from django import forms\n\nclass Order(forms.Form):\n    class Media:\n        js = ['shop/order.js']\n"
+VIEWS = "from .forms import Order\n\ndef order(request):\n    raise AssertionError('no view is called')\n"
+URLS = "from django.urls import path\nfrom shop.views import order\n\nurlpatterns = [path('', order)]\n"
+
+
+@pytest.mark.parametrize(
+    ("urls", "has_file", "expected"),
+    [
+        (URLS, False, [("E011", "shop/forms.py", 5)]),
+        (URLS, True, []),
+        ("urlpatterns = []\n", False, []),
+        ("raise SystemExit(3)\n", False, []),
+    ],
+    ids=["missing", "there", "not-used", "no-urlconf"],
+)
+def test_media_of_forms_that_only_views_import_are_looked_at(
+    tmp_path: Path, urls: str, has_file: bool, expected: list[tuple[str, str, int]]
+) -> None:
+    """As a worker has them when it begins to serve: by way of the URLconf, which no command imports by itself."""
+    project = StartedProject(tmp_path)
+    project.append('INSTALLED_APPS += ["shop"]\n')
+    files = {"shop/__init__.py": "", "shop/forms.py": FORMS, "shop/views.py": VIEWS, "mysite/urls.py": urls}
+    for name, text in {**files, "shop/static/shop/order.js" if has_file else "shop/static/shop/other.js": ""}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = project.findings("--tag", "references")
+    assert [(each["id"], each["place"]["file"], each["place"]["line"]) for each in found] == expected
 
 
 def test_a_class_without_source_has_no_place() -> None:
