@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
+from django_asyncstatic.diagnosing import files
 from django_asyncstatic.diagnosing.findings import Place, enumerate_names, run_checks
 from django_asyncstatic.diagnosing.project import Project
 from tests.projects import STORAGE, SmallProject, as_nobody
@@ -190,6 +191,7 @@ def test_a_source_without_permission_is_found(reachable: Path, what: str) -> Non
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
+@pytest.mark.parametrize("deep", [False, True], ids=["fast", "deep"])
 @pytest.mark.parametrize(
     ("name", "mode", "what"),
     [
@@ -198,17 +200,18 @@ def test_a_source_without_permission_is_found(reachable: Path, what: str) -> Non
         ("LICENSE", 0o600, "LICENSE has the mode 0600: it can be read by its owner only"),
         ("shop", 0o777, "changed by every user of this machine"),
         ("LICENSE", 0o666, "LICENSE has the mode 0666: it can be changed"),
+        ("shop/site.js", 0o600, "shop/site.js has the mode 0600"),  # not the first of its directory
     ],
-    ids=["folder-closed", "root-closed", "file-closed", "folder-open", "file-open"],
+    ids=["folder-closed", "root-closed", "file-closed", "folder-open", "file-open", "one-of-many"],
 )
 def test_modes_that_keep_the_server_out_or_let_everybody_in_are_found(
-    project: SmallProject, name: str, mode: int, what: str
+    project: SmallProject, name: str, mode: int, what: str, deep: bool
 ) -> None:
     project.collect()
     (project.root / name).chmod(mode)
-    ((found_id, message),) = project.found("files", deep=True)
-    assert found_id == "W038"
-    assert what in message
+    (finding,) = project.findings("files", deep=deep)
+    assert (finding.id, finding.place) == ("asyncstatic.W038", Place.of(project.root / name))
+    assert what in finding.message
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
@@ -363,6 +366,23 @@ def test_a_representation_that_was_lost_is_found_by_compressing_again(project: S
     assert found_id == "W041"
     assert message.startswith("shop/site.")
     assert "has no representation in br, and it would be worthwhile" in message
+
+
+def test_text_that_is_too_large_to_be_compressed_is_found(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LARGEST", 1 << 20)
+    project.write({"shop/small.json": b" " * (1 << 20), "shop/film.mp4": b"y" * (1 << 21)})
+    project.collect()
+    assert project.found("files") == []
+    project.write({"shop/large.json": b" " * (1 << 20) + b"x"})
+    project.collect()
+    (finding,) = project.findings("files")
+    assert (finding.id, finding.place) == ("asyncstatic.W041", Place.of(project.static / "shop/large.json"))
+    assert finding.message == "shop/large.json is not compressed: it is larger than 1 MB."
+    options = {"skip_compress_extensions": ["json"]}
+    project.settings["STORAGES"] = {"staticfiles": {"BACKEND": STORAGE, "OPTIONS": options}}
+    assert project.found("files") == []
 
 
 # --- copies ---------------------------------------------------------------------------------------------------

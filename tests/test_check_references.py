@@ -405,6 +405,13 @@ def test_a_template_that_another_one_hides_cannot_be_wrong(site: Site) -> None:
     assert short(site.check(TEMPLATES=both)) == ["E010"] * 4
 
 
+def test_a_template_that_hides_another_one_is_looked_at(site: Site) -> None:
+    site.template("page.html", WRONG, "over")
+    site.template("page.html", "right")
+    (finding,) = site.check(TEMPLATES=[engine(DIRS=[site.path / "over", site.templates])])
+    assert (finding.id, str(finding.place)) == ("asyncstatic.E010", f"{site.path}/over/page.html:1:28")
+
+
 class Unlistable(Loader):
     """As loaders that read from a database are."""
 
@@ -587,14 +594,32 @@ def test_media_that_only_the_admins_instances_tell_are_looked_at(site: Site) -> 
         def __init__(self) -> None:
             raise ZeroDivisionError
 
+    class OfField(forms.TextInput):
+        @property
+        def media(self) -> forms.Media:
+            return forms.Media(js=["shop/of-field.js"])
+
+    class OfInlinesField(forms.TextInput):
+        @property
+        def media(self) -> forms.Media:
+            return forms.Media(js=["shop/of-inlines-field.js"])
+
+    class Form(forms.ModelForm):
+        note = forms.CharField(widget=OfField)
+
+    class InlineForm(forms.ModelForm):
+        note = forms.CharField(widget=OfInlinesField)
+
     class Inline(admin.TabularInline):
         model = Group.permissions.through
+        form = InlineForm
 
         @property
         def media(self) -> forms.Media:
             return forms.Media(js=["shop/of-inline.js"])
 
     class GroupAdmin(admin.ModelAdmin):
+        form = Form
         inlines = [Inline]
         formfield_overrides = {
             Group._meta.get_field("name").__class__: {"widget": Widget},
@@ -618,7 +643,8 @@ def test_media_that_only_the_admins_instances_tell_are_looked_at(site: Site) -> 
     failing.register(Group, FailingAdmin)
     found = site.check(check_media)
     names = {each.message.split("'")[1] for each in found if each.id == "asyncstatic.E011"}
-    assert names == {"shop/of-widget.js", "shop/of-inline.js", "shop/of-admin.js"}
+    of_fields = {"shop/of-field.js", "shop/of-inlines-field.js"}
+    assert names == {"shop/of-widget.js", "shop/of-inline.js", "shop/of-admin.js", *of_fields}
     (failed,) = (each for each in found if each.id == "asyncstatic.I017")
     assert "FailingAdmin cannot be had: ZeroDivisionError: of course" in failed.message
     del own, failing  # the admin knows its sites by weak references

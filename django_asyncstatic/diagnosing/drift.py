@@ -37,8 +37,8 @@ COLLECT = "Run manage.py collectstatic."
 COLLECT_AGAIN = "Run manage.py collectstatic again, and do not change collected files by hand."
 
 OUR_STORAGE = (
-    'Set STORAGES["staticfiles"]["BACKEND"] to "django_asyncstatic.storage.CompressedManifestStaticFilesStorage" and run'
-    " collectstatic."
+    'Set STORAGES["staticfiles"]["BACKEND"] to "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"'
+    " and run collectstatic."
 )
 
 #: Names of orphans that a message spells out of those of a folder.
