@@ -413,6 +413,37 @@ def test_what_is_for_developers_is_found_by_name(project: SmallProject, name: st
         assert found[0][1].endswith("collectstatic publishes it.")
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (".git/config", ".git"),
+        ("vendor/.svn/entries", "vendor/.svn"),
+        (".hg/store/data", ".hg"),
+        (".bzr/README", ".bzr"),
+        ("img/CVS/Root", "img/CVS"),
+        ("git/config", None),
+        (".gitignore", None),
+        ("hg.css", None),
+    ],
+)
+def test_the_history_of_any_version_control_system_is_found(project: SmallProject, name: str, told: str | None) -> None:
+    project.collect()
+    project.write({name: "x"}, below=project.root)
+    found = project.findings("leaks")
+    assert [each.id for each in found] == ["asyncstatic.W036"] * (told is not None)
+    for each in found:
+        assert each.message.startswith(f"The history of a version control system: {told}; ")
+        assert each.place == Place.of(project.root / (told or ""))
+
+
+@pytest.mark.parametrize("name", ["site.js~", "site.js.swp", "site.css.rej", "__pycache__/app.cpython-313.pyc"])
+def test_what_finders_would_leave_out_is_found_where_it_was_copied(project: SmallProject, name: str) -> None:
+    project.collect()
+    project.write({name: "x"}, below=project.root)
+    ((found_id, message),) = project.found("leaks")
+    assert (found_id, f": {name}; it lies in STATIC_ROOT" in message) == ("W036", True)
+
+
 def test_files_of_a_kind_are_one_finding(project: SmallProject) -> None:
     project.write({f"scss/{number}.scss": "" for number in range(9)})
     ((_, message),) = project.found("leaks")
