@@ -452,6 +452,7 @@ def module_of(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
         "self.id = str(uuid.uuid4())",
         "user = getattr(request, 'user', None)\nself.user = user",
         "self.path, self.n = request.path, 1",
+        "first, *self.rest = request.path.split('/')",
         "for self.header in request.headers: pass",
         "with open(request.path) as self.file: pass",
         "response = self.get_response(request)\nself.status = response.status_code",
@@ -522,7 +523,7 @@ def test_state_is_followed_into_methods_bases_and_closures(tmp_path: Path, monke
 
         class Derived(Base):
             def process_request(self, request):
-                self._begin(request.path, flag=True)
+                begun = self._begin(request.path, flag=True)
                 super().process_request(request)
 
             def process_view(self, request, view, args, kwargs):

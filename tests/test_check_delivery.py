@@ -544,6 +544,7 @@ def of_status(status: int, name: str, value: str | None) -> Alteration:
     ("alter", "expected", "what"),
     [
         (recompresses, {"W077", "W078", "W083"}, "The entity tag is that of other bytes"),
+        (recompresses, {"W077", "W078", "W083"}, "Compressed on the way (gzip): expected "),
         (without_vary_and_cached({}), {"E075"}, "Sent in a content coding that was not accepted"),
         (sometimes, {"E076", "W083"}, "Answered with 404, as by a site with another release"),
         (of_status(200, "etag", 'W/"abc"'), {"W078", "W083"}, 'received W/"abc"'),
@@ -633,6 +634,7 @@ def of_status(status: int, name: str, value: str | None) -> Alteration:
         ),
     ],
     ids=[
+        "recompressed-etag",
         "recompressed",
         "vary-unknown",
         "sometimes",
