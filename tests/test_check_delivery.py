@@ -674,6 +674,28 @@ def test_what_is_changed_on_the_way_is_told(
     assert "\x1b" not in told(findings)
 
 
+def test_what_a_proxy_compresses_and_collecting_does_not_is_no_finding(tmp_path: Path) -> None:
+    """As a font in a format that is compressed by itself, usually."""
+
+    def compresses(request: Request, pass_on: Callable[[Request], Response]) -> Response:
+        response = pass_on(request)
+        accepts = "gzip" in request.headers.get("accept-encoding", "").split(", ")
+        if response.status == 200 and request.method == "GET" and accepts and ".woff2" in request.path:
+            body = gzip.compress(response.body)
+            response = with_header(Response(200, response.headers, body), "content-encoding", "gzip")
+            response = with_header(with_header(response, "etag", '"of its own"'), "vary", "accept-encoding")
+            response = with_header(response, "content-length", str(len(body)))
+        return response
+
+    root = collect(tmp_path / "root", {"app.css": FILES["app.css"], "font.woff2": b"not like a font " * 500})
+    with (
+        running(SERVERS["uvicorn"], "tests.asgi:wrapper", serving(root)) as server,
+        override_settings(STATIC_ROOT=root),
+        altering(server.url, compresses) as url,
+    ):
+        assert told(found(url=url)) == ""
+
+
 def test_who_was_on_the_way_is_named(project: Path, upstream: RunningServer) -> None:
     def cloudflare(request: Request, pass_on: Callable[[Request], Response]) -> Response:
         response = with_header(pass_on(request), "cf-ray", "8a1\x1b[31m" + "x" * 500)

@@ -174,12 +174,16 @@ def test_a_link_to_itself_at_which_a_finder_stops_is_found(project: SmallProject
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
-@pytest.mark.parametrize("what", ["file", "directory"])
-def test_a_source_without_permission_is_found(reachable: Path, what: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("shop/site.css", 0), ("shop", 0), ("shop", 0o744)],
+    ids=["file", "directory", "directory-that-can-be-listed"],
+)
+def test_a_source_without_permission_is_found(reachable: Path, name: str, mode: int) -> None:
     project = SmallProject(reachable)
     project.write({"shop/site.css": "a {}"})
-    target = project.static / ("shop/site.css" if what == "file" else "shop")
-    target.chmod(0)
+    target = project.static / name
+    target.chmod(mode)
     try:
         with ExitStack() as stack:
             as_nobody(stack)
@@ -188,6 +192,13 @@ def test_a_source_without_permission_is_found(reachable: Path, what: str) -> Non
         target.chmod(0o755)
     assert found_id == "E039"
     assert "ermission denied" in message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
+def test_a_source_that_only_who_collects_may_read_is_no_finding(project: SmallProject) -> None:
+    (project.static / "LICENSE").chmod(0o600)
+    (project.static / "shop").chmod(0o700)
+    assert project.found("files") == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX")

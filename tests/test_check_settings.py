@@ -288,8 +288,13 @@ def test_a_project_without_the_middleware_is_told_unless_a_wrapper_serves(tmp_pa
         (tmp_path / f"mysite/{kind}.py").unlink()
     project.append("WSGI_APPLICATION = None\n")
     assert [each["id"] for each in project.findings("--tag", "settings")] == ["W058"]
-    project.append("STATIC_URL = 'https://cdn.example.com/static/'\n")
+    first = project.append("STATIC_URL = 'https://cdn.example.com/static/'\n")
     assert [each["id"] for each in project.findings("--tag", "settings")] == ["I031"]
+    lines = project.settings.read_text().splitlines(keepends=True)[: first - 1]
+    project.settings.write_text("".join(lines))
+    django = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    project.append(f"STORAGES = {{**STORAGES, 'staticfiles': {{'BACKEND': '{django}'}}}}\n")
+    assert project.findings("--tag", "settings") == []  # no index is made that somebody would have to serve
 
 
 # --- routes ---------------------------------------------------------------------------------------------------
@@ -337,6 +342,7 @@ def urlconf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ("urlpatterns += static(settings.STATIC_URL, document_root=settings.STATIC_ROOT)", True, ["I030"]),
         ("urlpatterns += static(settings.STATIC_URL, document_root=settings.STATIC_ROOT)", False, ["I030"]),
         ("urlpatterns += [re_path('^static/(?P<path>.*)$', serve, {'document_root': 'x'})]", False, ["W030"]),
+        ("urlpatterns += [re_path('^static/(?P<path>.*)$', serve, {'document_root': 'x'})]", True, ["I030"]),
         ("urlpatterns += [path('static/<path:path>', page)]", False, ["I030"]),
         (
             "urlpatterns += [path('static/<path:path>', View.as_view()), path('<path:p>', View.as_view())]",
