@@ -26,6 +26,7 @@ from tests.startproject import StartedProject
 REPOSITORY = Path(__file__).parents[1]
 HERE = REPOSITORY / "tests"
 STORAGE = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
+DJANGOS = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
 OURS = "django_asyncstatic.middleware.AsyncStaticMiddleware"
 SECURITY = "django.middleware.security.SecurityMiddleware"
 APPLICATIONS = [
@@ -85,6 +86,18 @@ FAULTS: list[tuple[dict[str, Any], list[str], str]] = [
         ["I031", "W031"],
         "names the host",
     ),
+    ({"STATIC_URL": "http://cdn.example.com/s/"}, ["I031"], "cdn.example.com"),
+    ({"STATIC_URL": "//cdn.example.com/s/", "FORCE_SCRIPT_NAME": "/app"}, ["I031"], "cdn.example.com"),
+    (
+        {"STATIC_URL": "https://cdn.example.com/s/", "MEDIA_URL": "https://cdn.example.com/s/m/"},
+        ["I031", "W053"],
+        "cdn.example.com",
+    ),
+    (
+        {"STATIC_URL": "https://cdn.example.com/s/", "MEDIA_URL": "https://media.example.com/s/"},
+        ["I031"],
+        "cdn.example.com",
+    ),
     ({"STATIC_URL": "/static/", "FORCE_SCRIPT_NAME": "/app"}, ["W054"], "'static/'"),
     ({"MEDIA_URL": "/static/uploads/"}, ["W053"], "overlap"),
     ({"MEDIA_URL": "/"}, ["W053"], "overlap"),
@@ -140,6 +153,9 @@ def test_a_fault_is_found(changed: dict[str, Any], expected: list[str], what: st
         {"WHITENOISE_MAX_AGE": 5, "MIDDLEWARE": [SECURITY, "whitenoise.middleware.WhiteNoiseMiddleware", OURS]},
         {"WHITENOISE_MAX_AGE": 5, "MIDDLEWARE": [SECURITY, OURS, "shop.middleware.OurWhiteNoise"]},
         {"INSTALLED_APPS": APPLICATIONS},
+        {"INSTALLED_APPS": [*APPLICATIONS, "django_asyncstatic"], "STORAGES": {"staticfiles": {"BACKEND": DJANGOS}}},
+        {"STORAGES": {"staticfiles": {"BACKEND": STORAGE, "OPTIONS": {"manifest_strict": True}}}},
+        {"ASYNCSTATIC_ROOT": HERE.parent / f"{HERE.name}-of-others"},
     ],
     ids=label,
 )
