@@ -195,6 +195,11 @@ def test_without_instantiating_no_constructor_runs(capsys: pytest.CaptureFixture
         assert "hello from the constructor" in capsys.readouterr().err
         declared = [each.id.rpartition(".")[2] for each in run_checks(["chain"], instantiate=False)]
         assert "hello" not in "".join(capsys.readouterr())
+        options = ["--tag", "chain", "--fail-level", "never"]
+        call_command("checkstatic", *options, "--no-instantiate")
+        assert "hello" not in "".join(capsys.readouterr())
+        call_command("checkstatic", *options)
+        assert "hello" in capsys.readouterr().err
     assert (built, declared) == (["E020", "E019"], ["E020", "W021"])
 
 

@@ -363,6 +363,15 @@ def test_a_site_that_serves_the_index_has_no_finding(project: Path, server: str,
     assert started.problems() == []
 
 
+@pytest.mark.usefixtures("project")
+def test_the_command_asks_the_site_whose_address_it_is_given(upstream: RunningServer) -> None:
+    assert run(tag=["delivery"], url=upstream.url)[0] == 0
+    with altering(upstream.url, of_status(200, "vary", None)) as url:
+        status, text = run(tag=["delivery"], url=url)
+    assert status == 1
+    assert "asyncstatic.W079  Vary was removed or cut" in text
+
+
 def test_nginx_in_front_of_it_is_no_finding(project: Path, upstream: RunningServer) -> None:
     with nginx(f"location / {{ proxy_pass {upstream.url}; proxy_http_version 1.1; }}") as proxy:
         assert told(found(url=proxy.url)) == ""

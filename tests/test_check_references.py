@@ -739,6 +739,36 @@ def test_references_that_lead_nowhere_are_found(site: Site) -> None:
     assert sorted(short(plain)) == ["I017", "W015", "W015"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "hint"),
+    [
+        ("a.css", "p { background: url(shop/logo.png) }", None),
+        ("a.css", "\np { background: url(shop/Logo.png) }", "Did you mean 'shop/logo.png'?"),
+        ("a.css", "\n@import 'shop/Site.css';", "Did you mean 'shop/site.css'?"),
+        (
+            "a.css",
+            "/* url(shop/no.png) */ a { background: url(data:image/png;base64,x) url(https://x.example/y) }",
+            None,
+        ),
+        ("a.js", "import { b } from './shop/b.js'", None),
+        ("a.js", "\nimport { b } from './shop/c.js'", "Did you mean 'shop/b.js'?"),
+        ("a.js", "\nexport * from './shop/B.js'", "Did you mean 'shop/b.js'?"),
+        ("a.js", "\nawait import('./shop/c.js')", "Did you mean 'shop/b.js'?"),
+        ("a.js", "// import './shop/c.js'\nconst text = 'import x from \"./shop/c.js\"'; import 'lit'", None),
+    ],
+)
+def test_a_reference_is_found_at_its_line_and_what_only_looks_like_one_is_not(
+    site: Site, name: str, text: str, hint: str | None
+) -> None:
+    site.write("statics/shop/b.js", text="export let b = 1")
+    site.write(f"statics/{name}", text=text)
+    found = site.check(check_sources, STORAGES=storage(support_js_module_import_aggregation=True))
+    assert short(found) == ["E012"] * (hint is not None)
+    for each in found:
+        assert each.hint.startswith(f"{hint} collectstatic stops here.")
+        assert str(each.place).startswith(f"{site.statics}/{name}:2:")
+
+
 def test_a_source_that_cannot_be_read_is_told(site: Site) -> None:
     site.write("statics/a.css", text="p { background: url(shop/logo.png) }")
     project = Project()
