@@ -274,6 +274,13 @@ def test_links_out_of_static_root_are_found_unless_collecting_made_them(project:
     assert "no collect made them: passwd.txt." in message
 
 
+def test_a_link_inside_static_root_or_to_nowhere_leads_nobody_out(project: SmallProject) -> None:
+    project.collect()
+    (project.root / "current.css").symlink_to("shop/site.css")
+    (project.root / "gone.css").symlink_to(project.place / "absent")
+    assert project.found("files", deep=True) == []
+
+
 def test_times_in_the_future_are_found(project: SmallProject) -> None:
     project.collect()
     os.utime(project.static / "LICENSE", (0, time.time() + 3600))
@@ -321,6 +328,32 @@ def test_a_compressed_file_of_a_package_is_not_told_and_one_of_the_project_is_to
         assert all("collect what they decode to" in each.hint for each in findings)
 
 
+def test_of_a_package_nothing_is_told_that_only_its_authors_could_mend(tmp_path: Path) -> None:
+    noise = random.Random(0).randbytes(60_000)
+    found = {}
+    for place in (tmp_path / "site-packages", tmp_path):
+        place.mkdir(exist_ok=True)
+        project = SmallProject(place)
+        project.write({"lib/x.unheard": "1", "lib/a.woff2": noise, "lib/b.woff2": noise})
+        with (project.static / "lib/large.js").open("wb") as file:
+            file.truncate(6_000_000)
+        project.write({"elsewhere.js": ""}, below=place)
+        (project.static / "lib/out.js").symlink_to(place / "elsewhere.js")
+        found[place] = sorted(project.ids("files"))
+    assert found == {tmp_path / "site-packages": [], tmp_path: ["I062", "I064", "I073", "I076"]}
+
+
+def test_a_copy_of_a_packages_file_is_the_projects_to_mend(tmp_path: Path) -> None:
+    (tmp_path / "site-packages").mkdir()
+    package, project = SmallProject(tmp_path / "site-packages"), SmallProject(tmp_path)
+    noise = random.Random(0).randbytes(60_000)
+    package.write({"lib/a.woff2": noise})
+    project.write({"fonts/a.woff2": noise})
+    project.settings["STATICFILES_DIRS"] = [project.static, package.static]
+    ((found_id, message),) = project.found("files")
+    assert (found_id, message[:35]) == ("I062", "fonts/a.woff2 and lib/a.woff2 have ")
+
+
 @pytest.mark.parametrize(
     ("name", "size", "is_large"),
     [
@@ -342,6 +375,13 @@ def test_very_large_files_are_found(project: SmallProject, name: str, size: int,
 
 
 # --- representations ------------------------------------------------------------------------------------------
+
+
+def test_text_that_does_not_become_smaller_is_no_finding(project: SmallProject) -> None:
+    project.write({"noise.json": random.Random(0).randbytes(40_000), "tiny.txt": "a"})
+    project.collect()
+    assert not list(project.root.glob("noise.*.json.*"))
+    assert project.found("files", deep=True) == []
 
 
 def test_a_coding_that_no_file_has_yet_is_found(project: SmallProject) -> None:
