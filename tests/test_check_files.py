@@ -303,6 +303,7 @@ def test_times_in_the_future_are_found(project: SmallProject) -> None:
         ("song.aiff", "W040"),
         ("thing.unheard", "I076"),
         ("program.exe", None),
+        ("site.scss", None),  # what it is, the family "leaks" says
         ("data.bin", None),
         ("README", None),
         ("font.woff2", None),
@@ -326,6 +327,13 @@ def test_a_compressed_file_of_a_package_is_not_told_and_one_of_the_project_is_to
         findings = project.findings("files")
         assert [each.id[-4:] for each in findings] == expected
         assert all("collect what they decode to" in each.hint for each in findings)
+
+
+def test_a_packages_file_that_would_not_be_played_is_told(tmp_path: Path) -> None:
+    (tmp_path / "site-packages").mkdir()
+    project = SmallProject(tmp_path / "site-packages")
+    project.write({"lib/song.aiff": "1"})
+    assert project.ids("files") == ["W040"]
 
 
 def test_of_a_package_nothing_is_told_that_only_its_authors_could_mend(tmp_path: Path) -> None:
@@ -363,6 +371,8 @@ def test_a_copy_of_a_packages_file_is_the_projects_to_mend(tmp_path: Path) -> No
         ("film.mp4", 6_000_000, False),
         ("film.mp4", 26_300_000, True),
         ("font.woff2", 6_000_000, True),
+        ("engine.wasm", 6_000_000, True),
+        ("manual.pdf", 6_000_000, False),
     ],
 )
 def test_very_large_files_are_found(project: SmallProject, name: str, size: int, is_large: bool) -> None:
