@@ -19,6 +19,7 @@ from django.test import override_settings
 from django_asyncstatic.diagnosing import files
 from django_asyncstatic.diagnosing.findings import Place, enumerate_names, run_checks
 from django_asyncstatic.diagnosing.project import Project
+from django_asyncstatic.index import PRIVATE_DIRECTORY
 from tests.projects import STORAGE, SmallProject, as_nobody
 
 APP_DIRECTORIES = "django.contrib.staticfiles.finders.AppDirectoriesFinder"
@@ -229,6 +230,7 @@ def test_modes_that_keep_the_server_out_or_let_everybody_in_are_found(
 def test_modes_that_a_group_shares_are_no_finding(project: SmallProject) -> None:
     project.settings |= {"FILE_UPLOAD_PERMISSIONS": 0o640, "FILE_UPLOAD_DIRECTORY_PERMISSIONS": 0o2750}
     project.collect()
+    (project.root / PRIVATE_DIRECTORY).chmod(0o700)  # no server has to read it
     assert project.found("files", deep=True) == []
 
 
@@ -257,6 +259,7 @@ def test_links_out_of_a_finders_directory_are_a_remark_and_those_inside_none(pro
     project.write({"dist/lib.js": "", "one.js": ""}, below=project.place / "node_modules/lib")
     (project.static / "lib").symlink_to(project.place / "node_modules/lib/dist")
     (project.static / "one.js").symlink_to(project.place / "node_modules/lib/one.js")
+    (project.place / "node_modules/lib/dist/inner.js").symlink_to("../one.js")  # its directory is told
     (project.static / "inside.svg").symlink_to("shop/logo.svg")
     ((found_id, message),) = project.found("files")
     assert found_id == "I064"
