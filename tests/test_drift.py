@@ -458,6 +458,18 @@ def test_what_is_served_live_or_cannot_be_indexed_is_no_orphan(source: Path, roo
             assert ids() == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_a_link_to_a_directory_is_no_orphan_and_one_to_a_file_is(collected_once: Path, tmp_path: Path) -> None:
+    """What a link leads out to, the family "files" tells; it takes no space here."""
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media/photo.jpg").write_bytes(bytes(9))
+    (collected_once / "media").symlink_to(tmp_path / "media")
+    assert drift() == []
+    (collected_once / "photo.jpg").symlink_to(tmp_path / "media/photo.jpg")
+    (finding,) = drift()
+    assert (finding.id, finding.message.endswith("nobody is served: photo.jpg.")) == ("asyncstatic.W045", True)
+
+
 # --- --fix ---------------------------------------------------------------------------------------------------------
 
 
