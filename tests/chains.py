@@ -10,7 +10,7 @@ from typing import Any
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
-from django.utils.decorators import async_only_middleware, sync_and_async_middleware
+from django.utils.decorators import async_only_middleware, sync_and_async_middleware, sync_only_middleware
 from django.utils.deprecation import MiddlewareMixin
 
 from django_asyncstatic.middleware import AsyncStaticMiddleware
@@ -122,6 +122,20 @@ def async_only(get_response: Any) -> Any:
         return await get_response(request)
 
     return middleware
+
+
+def unmarked_factory(get_response: Any) -> Any:
+    """An async function from a factory that no decorator says to be one."""
+
+    async def middleware(request: HttpRequest) -> Any:
+        return get_response(request)
+
+    return middleware
+
+
+@sync_only_middleware
+def sync_only(get_response: Any) -> Any:
+    return lambda request: get_response(request)
 
 
 def not_used(get_response: Any) -> Any:

@@ -24,6 +24,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.test import RequestFactory, override_settings
 
+from django_asyncstatic.diagnosing import interfaces
 from django_asyncstatic.diagnosing.findings import Finding, run_checks
 from django_asyncstatic.diagnosing.links import walk_chain
 from django_asyncstatic.diagnosing.state import kept_state
@@ -194,6 +195,11 @@ def test_without_instantiating_no_constructor_runs(capsys: pytest.CaptureFixture
         assert "hello from the constructor" in capsys.readouterr().err
         declared = [each.id.rpartition(".")[2] for each in run_checks(["chain"], instantiate=False)]
         assert "hello" not in "".join(capsys.readouterr())
+        options = ["--tag", "chain", "--fail-level", "never"]
+        call_command("checkstatic", *options, "--no-instantiate")
+        assert "hello" not in "".join(capsys.readouterr())
+        call_command("checkstatic", *options)
+        assert "hello" in capsys.readouterr().err
     assert (built, declared) == (["E020", "E019"], ["E020", "W021"])
 
 
@@ -214,6 +220,9 @@ def test_without_instantiating_no_constructor_runs(capsys: pytest.CaptureFixture
         (["Mixin", "UnmarkedAsync"], ["E020"]),
         (["SyncOverride", OURS], ["E020"]),
         (["AsyncThatDoesNotSaySo"], ["E020"]),
+        (["unmarked_factory", OURS], ["E020"]),
+        ([OURS, "sync_only"], ["W021"]),
+        (["sync_only", OURS], ["W022"]),
         (["Neither"], ["E019"]),
         (["fails"], ["E019"]),
         (["absent"], ["E019"]),
@@ -232,7 +241,14 @@ def test_what_breaks_the_chain_is_found(names: list[str], expected: list[str]) -
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize(
     ("name", "breaks"),
-    [("UnmarkedAsync", True), ("SyncOverride", True), ("Marked", False), ("OverrideThatKnows", False)],
+    [
+        ("UnmarkedAsync", True),
+        ("SyncOverride", True),
+        ("unmarked_factory", True),
+        ("Marked", False),
+        ("OverrideThatKnows", False),
+        ("async_only", False),
+    ],
 )
 def test_what_is_said_to_break_breaks_and_the_rest_does_not(name: str, breaks: bool) -> None:
     """With a neighbour above that looks at the response, through Django's handler."""
@@ -312,6 +328,44 @@ def test_sync_only_middleware_is_a_remark_where_nothing_says_asgi(
         importlib.invalidate_caches()
         assert found_ids() == ["W021", "W022", "W028"]
     assert "wsgisite.asgi" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("files", "servers", "changed", "expected"),
+    [
+        ({"asgi": "django.core.asgi", "wsgi": "django.core.wsgi"}, [], {}, ""),
+        ({"wsgi": "django.core.wsgi"}, ["sys"], {}, ""),
+        ({}, ["sys"], {}, ""),
+        ({"asgi": "django.core.asgi", "wsgi": "django.core.wsgi"}, ["sys"], {}, "there is evidence.asgi, and sys is"),
+        ({"asgi": "django.core.asgi", "wsgi": "django.core.wsgi"}, ["no.such", "no_such"], {}, ""),
+        ({"asgi": "django.core.asgi"}, [], {}, "there is evidence.asgi and no wsgi.py"),
+        ({"asgi": "django_asyncstatic.asgi", "wsgi": "django.core.wsgi"}, [], {}, "evidence.asgi is not as"),
+        ({}, [], {"ASGI_APPLICATION": "evidence.asgi.application"}, "ASGI_APPLICATION is set"),
+    ],
+    ids=["untouched", "wsgi", "neither", "server", "no-server", "asgi-alone", "changed", "setting"],
+)
+def test_a_site_is_taken_for_one_of_asgi_by_what_it_has(
+    files: dict[str, str],
+    servers: list[str],
+    changed: dict[str, Any],
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    package = tmp_path / "evidence"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for kind, module in files.items():
+        (package / f"{kind}.py").write_text(f"import os\nfrom {module} import get_{kind}_application\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(interfaces, "ASGI_SERVERS", servers)
+    monkeypatch.setattr(settings, "SETTINGS_MODULE", "evidence.settings")
+    settings_of_it = {"ROOT_URLCONF": "evidence.urls", "WSGI_APPLICATION": "evidence.wsgi.application", **changed}
+    with override_settings(**settings_of_it):
+        evidence = interfaces.Interfaces().asgi_evidence
+    sys.modules.pop("evidence", None)
+    assert evidence.startswith(expected)
+    assert bool(evidence) == bool(expected)
 
 
 # --- its order ------------------------------------------------------------------------------------------------
@@ -452,6 +506,7 @@ def module_of(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
         "self.id = str(uuid.uuid4())",
         "user = getattr(request, 'user', None)\nself.user = user",
         "self.path, self.n = request.path, 1",
+        "first, *self.rest = request.path.split('/')",
         "for self.header in request.headers: pass",
         "with open(request.path) as self.file: pass",
         "response = self.get_response(request)\nself.status = response.status_code",
@@ -522,7 +577,7 @@ def test_state_is_followed_into_methods_bases_and_closures(tmp_path: Path, monke
 
         class Derived(Base):
             def process_request(self, request):
-                self._begin(request.path, flag=True)
+                begun = self._begin(request.path, flag=True)
                 super().process_request(request)
 
             def process_view(self, request, view, args, kwargs):

@@ -363,6 +363,15 @@ def test_a_site_that_serves_the_index_has_no_finding(project: Path, server: str,
     assert started.problems() == []
 
 
+@pytest.mark.usefixtures("project")
+def test_the_command_asks_the_site_whose_address_it_is_given(upstream: RunningServer) -> None:
+    assert run(tag=["delivery"], url=upstream.url)[0] == 0
+    with altering(upstream.url, of_status(200, "vary", None)) as url:
+        status, text = run(tag=["delivery"], url=url)
+    assert status == 1
+    assert "asyncstatic.W079  Vary was removed or cut" in text
+
+
 def test_nginx_in_front_of_it_is_no_finding(project: Path, upstream: RunningServer) -> None:
     with nginx(f"location / {{ proxy_pass {upstream.url}; proxy_http_version 1.1; }}") as proxy:
         assert told(found(url=proxy.url)) == ""
@@ -544,6 +553,7 @@ def of_status(status: int, name: str, value: str | None) -> Alteration:
     ("alter", "expected", "what"),
     [
         (recompresses, {"W077", "W078", "W083"}, "The entity tag is that of other bytes"),
+        (recompresses, {"W077", "W078", "W083"}, "Compressed on the way (gzip): expected "),
         (without_vary_and_cached({}), {"E075"}, "Sent in a content coding that was not accepted"),
         (sometimes, {"E076", "W083"}, "Answered with 404, as by a site with another release"),
         (of_status(200, "etag", 'W/"abc"'), {"W078", "W083"}, 'received W/"abc"'),
@@ -633,6 +643,7 @@ def of_status(status: int, name: str, value: str | None) -> Alteration:
         ),
     ],
     ids=[
+        "recompressed-etag",
         "recompressed",
         "vary-unknown",
         "sometimes",
@@ -670,6 +681,28 @@ def test_what_is_changed_on_the_way_is_told(
     assert ids(findings) == expected, told(findings)
     assert what in told(findings)
     assert "\x1b" not in told(findings)
+
+
+def test_what_a_proxy_compresses_and_collecting_does_not_is_no_finding(tmp_path: Path) -> None:
+    """As a font in a format that is compressed by itself, usually."""
+
+    def compresses(request: Request, pass_on: Callable[[Request], Response]) -> Response:
+        response = pass_on(request)
+        accepts = "gzip" in request.headers.get("accept-encoding", "").split(", ")
+        if response.status == 200 and request.method == "GET" and accepts and ".woff2" in request.path:
+            body = gzip.compress(response.body)
+            response = with_header(Response(200, response.headers, body), "content-encoding", "gzip")
+            response = with_header(with_header(response, "etag", '"of its own"'), "vary", "accept-encoding")
+            response = with_header(response, "content-length", str(len(body)))
+        return response
+
+    root = collect(tmp_path / "root", {"app.css": FILES["app.css"], "font.woff2": b"not like a font " * 500})
+    with (
+        running(SERVERS["uvicorn"], "tests.asgi:wrapper", serving(root)) as server,
+        override_settings(STATIC_ROOT=root),
+        altering(server.url, compresses) as url,
+    ):
+        assert told(found(url=url)) == ""
 
 
 def test_who_was_on_the_way_is_named(project: Path, upstream: RunningServer) -> None:

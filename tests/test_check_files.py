@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
+from django_asyncstatic.diagnosing import files
 from django_asyncstatic.diagnosing.findings import Place, enumerate_names, run_checks
 from django_asyncstatic.diagnosing.project import Project
+from django_asyncstatic.index import PRIVATE_DIRECTORY
 from tests.projects import STORAGE, SmallProject, as_nobody
 
 APP_DIRECTORIES = "django.contrib.staticfiles.finders.AppDirectoriesFinder"
@@ -173,12 +175,16 @@ def test_a_link_to_itself_at_which_a_finder_stops_is_found(project: SmallProject
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
-@pytest.mark.parametrize("what", ["file", "directory"])
-def test_a_source_without_permission_is_found(reachable: Path, what: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("shop/site.css", 0), ("shop", 0), ("shop", 0o744)],
+    ids=["file", "directory", "directory-that-can-be-listed"],
+)
+def test_a_source_without_permission_is_found(reachable: Path, name: str, mode: int) -> None:
     project = SmallProject(reachable)
     project.write({"shop/site.css": "a {}"})
-    target = project.static / ("shop/site.css" if what == "file" else "shop")
-    target.chmod(0)
+    target = project.static / name
+    target.chmod(mode)
     try:
         with ExitStack() as stack:
             as_nobody(stack)
@@ -190,6 +196,14 @@ def test_a_source_without_permission_is_found(reachable: Path, what: str) -> Non
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
+def test_a_source_that_only_who_collects_may_read_is_no_finding(project: SmallProject) -> None:
+    (project.static / "LICENSE").chmod(0o600)
+    (project.static / "shop").chmod(0o700)
+    assert project.found("files") == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
+@pytest.mark.parametrize("deep", [False, True], ids=["fast", "deep"])
 @pytest.mark.parametrize(
     ("name", "mode", "what"),
     [
@@ -198,23 +212,25 @@ def test_a_source_without_permission_is_found(reachable: Path, what: str) -> Non
         ("LICENSE", 0o600, "LICENSE has the mode 0600: it can be read by its owner only"),
         ("shop", 0o777, "changed by every user of this machine"),
         ("LICENSE", 0o666, "LICENSE has the mode 0666: it can be changed"),
+        ("shop/site.js", 0o600, "shop/site.js has the mode 0600"),  # not the first of its directory
     ],
-    ids=["folder-closed", "root-closed", "file-closed", "folder-open", "file-open"],
+    ids=["folder-closed", "root-closed", "file-closed", "folder-open", "file-open", "one-of-many"],
 )
 def test_modes_that_keep_the_server_out_or_let_everybody_in_are_found(
-    project: SmallProject, name: str, mode: int, what: str
+    project: SmallProject, name: str, mode: int, what: str, deep: bool
 ) -> None:
     project.collect()
     (project.root / name).chmod(mode)
-    ((found_id, message),) = project.found("files", deep=True)
-    assert found_id == "W038"
-    assert what in message
+    (finding,) = project.findings("files", deep=deep)
+    assert (finding.id, finding.place) == ("asyncstatic.W038", Place.of(project.root / name))
+    assert what in finding.message
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 def test_modes_that_a_group_shares_are_no_finding(project: SmallProject) -> None:
     project.settings |= {"FILE_UPLOAD_PERMISSIONS": 0o640, "FILE_UPLOAD_DIRECTORY_PERMISSIONS": 0o2750}
     project.collect()
+    (project.root / PRIVATE_DIRECTORY).chmod(0o700)  # no server has to read it
     assert project.found("files", deep=True) == []
 
 
@@ -243,6 +259,7 @@ def test_links_out_of_a_finders_directory_are_a_remark_and_those_inside_none(pro
     project.write({"dist/lib.js": "", "one.js": ""}, below=project.place / "node_modules/lib")
     (project.static / "lib").symlink_to(project.place / "node_modules/lib/dist")
     (project.static / "one.js").symlink_to(project.place / "node_modules/lib/one.js")
+    (project.place / "node_modules/lib/dist/inner.js").symlink_to("../one.js")  # its directory is told
     (project.static / "inside.svg").symlink_to("shop/logo.svg")
     ((found_id, message),) = project.found("files")
     assert found_id == "I064"
@@ -258,6 +275,13 @@ def test_links_out_of_static_root_are_found_unless_collecting_made_them(project:
     ((found_id, message),) = project.found("files")
     assert found_id == "W039"
     assert "no collect made them: passwd.txt." in message
+
+
+def test_a_link_inside_static_root_or_to_nowhere_leads_nobody_out(project: SmallProject) -> None:
+    project.collect()
+    (project.root / "current.css").symlink_to("shop/site.css")
+    (project.root / "gone.css").symlink_to(project.place / "absent")
+    assert project.found("files", deep=True) == []
 
 
 def test_times_in_the_future_are_found(project: SmallProject) -> None:
@@ -282,6 +306,7 @@ def test_times_in_the_future_are_found(project: SmallProject) -> None:
         ("song.aiff", "W040"),
         ("thing.unheard", "I076"),
         ("program.exe", None),
+        ("site.scss", None),  # what it is, the family "leaks" says
         ("data.bin", None),
         ("README", None),
         ("font.woff2", None),
@@ -307,6 +332,39 @@ def test_a_compressed_file_of_a_package_is_not_told_and_one_of_the_project_is_to
         assert all("collect what they decode to" in each.hint for each in findings)
 
 
+def test_a_packages_file_that_would_not_be_played_is_told(tmp_path: Path) -> None:
+    (tmp_path / "site-packages").mkdir()
+    project = SmallProject(tmp_path / "site-packages")
+    project.write({"lib/song.aiff": "1"})
+    assert project.ids("files") == ["W040"]
+
+
+def test_of_a_package_nothing_is_told_that_only_its_authors_could_mend(tmp_path: Path) -> None:
+    noise = random.Random(0).randbytes(60_000)
+    found = {}
+    for place in (tmp_path / "site-packages", tmp_path):
+        place.mkdir(exist_ok=True)
+        project = SmallProject(place)
+        project.write({"lib/x.unheard": "1", "lib/a.woff2": noise, "lib/b.woff2": noise})
+        with (project.static / "lib/large.js").open("wb") as file:
+            file.truncate(6_000_000)
+        project.write({"elsewhere.js": ""}, below=place)
+        (project.static / "lib/out.js").symlink_to(place / "elsewhere.js")
+        found[place] = sorted(project.ids("files"))
+    assert found == {tmp_path / "site-packages": [], tmp_path: ["I062", "I064", "I073", "I076"]}
+
+
+def test_a_copy_of_a_packages_file_is_the_projects_to_mend(tmp_path: Path) -> None:
+    (tmp_path / "site-packages").mkdir()
+    package, project = SmallProject(tmp_path / "site-packages"), SmallProject(tmp_path)
+    noise = random.Random(0).randbytes(60_000)
+    package.write({"lib/a.woff2": noise})
+    project.write({"fonts/a.woff2": noise})
+    project.settings["STATICFILES_DIRS"] = [project.static, package.static]
+    ((found_id, message),) = project.found("files")
+    assert (found_id, message[:35]) == ("I062", "fonts/a.woff2 and lib/a.woff2 have ")
+
+
 @pytest.mark.parametrize(
     ("name", "size", "is_large"),
     [
@@ -316,6 +374,8 @@ def test_a_compressed_file_of_a_package_is_not_told_and_one_of_the_project_is_to
         ("film.mp4", 6_000_000, False),
         ("film.mp4", 26_300_000, True),
         ("font.woff2", 6_000_000, True),
+        ("engine.wasm", 6_000_000, True),
+        ("manual.pdf", 6_000_000, False),
     ],
 )
 def test_very_large_files_are_found(project: SmallProject, name: str, size: int, is_large: bool) -> None:
@@ -328,6 +388,13 @@ def test_very_large_files_are_found(project: SmallProject, name: str, size: int,
 
 
 # --- representations ------------------------------------------------------------------------------------------
+
+
+def test_text_that_does_not_become_smaller_is_no_finding(project: SmallProject) -> None:
+    project.write({"noise.json": random.Random(0).randbytes(40_000), "tiny.txt": "a"})
+    project.collect()
+    assert not list(project.root.glob("noise.*.json.*"))
+    assert project.found("files", deep=True) == []
 
 
 def test_a_coding_that_no_file_has_yet_is_found(project: SmallProject) -> None:
@@ -363,6 +430,23 @@ def test_a_representation_that_was_lost_is_found_by_compressing_again(project: S
     assert found_id == "W041"
     assert message.startswith("shop/site.")
     assert "has no representation in br, and it would be worthwhile" in message
+
+
+def test_text_that_is_too_large_to_be_compressed_is_found(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LARGEST", 1 << 20)
+    project.write({"shop/small.json": b" " * (1 << 20), "shop/film.mp4": b"y" * (1 << 21)})
+    project.collect()
+    assert project.found("files") == []
+    project.write({"shop/large.json": b" " * (1 << 20) + b"x"})
+    project.collect()
+    (finding,) = project.findings("files")
+    assert (finding.id, finding.place) == ("asyncstatic.W041", Place.of(project.static / "shop/large.json"))
+    assert finding.message == "shop/large.json is not compressed: it is larger than 1 MB."
+    options = {"skip_compress_extensions": ["json"]}
+    project.settings["STORAGES"] = {"staticfiles": {"BACKEND": STORAGE, "OPTIONS": options}}
+    assert project.found("files") == []
 
 
 # --- copies ---------------------------------------------------------------------------------------------------

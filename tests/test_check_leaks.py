@@ -482,6 +482,47 @@ def test_files_at_the_sites_root_are_looked_at(project: SmallProject) -> None:
     assert project.found("leaks") == []
 
 
+def test_a_dotfile_is_told_as_served_where_dotfiles_are(project: SmallProject) -> None:
+    public = project.place / "public"
+    project.write({".env": "TOKEN=abc"}, below=public)
+    project.settings["ASYNCSTATIC_ROOT"] = public
+    ((_, message),) = project.found("leaks")
+    assert message.endswith(
+        ": it is in ASYNCSTATIC_ROOT, or will be: this app hides dotfiles, other web servers do not."
+    )
+    project.settings["ASYNCSTATIC_DOTFILES"] = True
+    assert project.found("leaks") == [
+        ("E034", ".env holds environment variables: it lies in ASYNCSTATIC_ROOT, and is served.")
+    ]
+
+
+def test_of_a_package_only_secrets_are_told(tmp_path: Path) -> None:
+    """What else is in it is public already, and not the project's to mend."""
+    inline = b64encode(b'{"sources": ["/home/anna/a.ts"]}').decode()
+    files = {
+        "lib/lib.scss": "",
+        "lib/build.py": "",
+        "lib/lib.js.map": json.dumps({"sources": ["/home/anna/a.ts"], "sourcesContent": ["let a"]}),
+        "lib/lib.js": f"let a\n//# sourceMappingURL=data:application/json;base64,{inline}\n",
+    }
+    found = {}
+    for place in (tmp_path / "site-packages", tmp_path):
+        place.mkdir(exist_ok=True)
+        project = SmallProject(place)
+        project.write(files)
+        found[place] = sorted(project.ids("leaks", deep=True))
+        project.write({"lib/id_rsa": SECRETS["openssh"][0]})
+        assert "E034" in project.ids("leaks")
+    assert found == {tmp_path / "site-packages": [], tmp_path: ["I074", "I075", "W035", "W035", "W035", "W036"]}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX")
+def test_a_link_that_leads_nowhere_is_for_another_family_to_tell(project: SmallProject) -> None:
+    (project.static / "gone.js").symlink_to("absent")
+    assert project.found("leaks", deep=True) == []
+    assert project.ids("files") == ["E039"]
+
+
 @pytest.fixture
 def reachable() -> Iterator[Path]:
     place = Path(tempfile.mkdtemp())
@@ -537,6 +578,37 @@ def test_what_is_for_developers_is_found_by_name(project: SmallProject, name: st
     if expected:
         assert name in found[0][1]
         assert found[0][1].endswith("collectstatic publishes it.")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (".git/config", ".git"),
+        ("vendor/.svn/entries", "vendor/.svn"),
+        (".hg/store/data", ".hg"),
+        (".bzr/README", ".bzr"),
+        ("img/CVS/Root", "img/CVS"),
+        ("git/config", None),
+        (".gitignore", None),
+        ("hg.css", None),
+    ],
+)
+def test_the_history_of_any_version_control_system_is_found(project: SmallProject, name: str, told: str | None) -> None:
+    project.collect()
+    project.write({name: "x"}, below=project.root)
+    found = project.findings("leaks")
+    assert [each.id for each in found] == ["asyncstatic.W036"] * (told is not None)
+    for each in found:
+        assert each.message.startswith(f"The history of a version control system: {told}; ")
+        assert each.place == Place.of(project.root / (told or ""))
+
+
+@pytest.mark.parametrize("name", ["site.js~", "site.js.swp", "site.css.rej", "__pycache__/app.cpython-313.pyc"])
+def test_what_finders_would_leave_out_is_found_where_it_was_copied(project: SmallProject, name: str) -> None:
+    project.collect()
+    project.write({name: "x"}, below=project.root)
+    ((found_id, message),) = project.found("leaks")
+    assert (found_id, f": {name}; it lies in STATIC_ROOT" in message) == ("W036", True)
 
 
 def test_files_of_a_kind_are_one_finding(project: SmallProject) -> None:

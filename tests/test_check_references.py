@@ -32,6 +32,7 @@ from django_asyncstatic.diagnosing.languages import CannotCompile, DjangoLanguag
 from django_asyncstatic.diagnosing.media import place_of
 from django_asyncstatic.diagnosing.project import Project
 from django_asyncstatic.diagnosing.references import StaticNames, check_media, check_sources, check_templates
+from tests.startproject import StartedProject
 
 OURS = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
 DJANGO = "django.template.backends.django.DjangoTemplates"
@@ -404,6 +405,13 @@ def test_a_template_that_another_one_hides_cannot_be_wrong(site: Site) -> None:
     assert short(site.check(TEMPLATES=both)) == ["E010"] * 4
 
 
+def test_a_template_that_hides_another_one_is_looked_at(site: Site) -> None:
+    site.template("page.html", WRONG, "over")
+    site.template("page.html", "right")
+    (finding,) = site.check(TEMPLATES=[engine(DIRS=[site.path / "over", site.templates])])
+    assert (finding.id, str(finding.place)) == ("asyncstatic.E010", f"{site.path}/over/page.html:1:28")
+
+
 class Unlistable(Loader):
     """As loaders that read from a database are."""
 
@@ -586,14 +594,32 @@ def test_media_that_only_the_admins_instances_tell_are_looked_at(site: Site) -> 
         def __init__(self) -> None:
             raise ZeroDivisionError
 
+    class OfField(forms.TextInput):
+        @property
+        def media(self) -> forms.Media:
+            return forms.Media(js=["shop/of-field.js"])
+
+    class OfInlinesField(forms.TextInput):
+        @property
+        def media(self) -> forms.Media:
+            return forms.Media(js=["shop/of-inlines-field.js"])
+
+    class Form(forms.ModelForm):
+        note = forms.CharField(widget=OfField)
+
+    class InlineForm(forms.ModelForm):
+        note = forms.CharField(widget=OfInlinesField)
+
     class Inline(admin.TabularInline):
         model = Group.permissions.through
+        form = InlineForm
 
         @property
         def media(self) -> forms.Media:
             return forms.Media(js=["shop/of-inline.js"])
 
     class GroupAdmin(admin.ModelAdmin):
+        form = Form
         inlines = [Inline]
         formfield_overrides = {
             Group._meta.get_field("name").__class__: {"widget": Widget},
@@ -617,7 +643,8 @@ def test_media_that_only_the_admins_instances_tell_are_looked_at(site: Site) -> 
     failing.register(Group, FailingAdmin)
     found = site.check(check_media)
     names = {each.message.split("'")[1] for each in found if each.id == "asyncstatic.E011"}
-    assert names == {"shop/of-widget.js", "shop/of-inline.js", "shop/of-admin.js"}
+    of_fields = {"shop/of-field.js", "shop/of-inlines-field.js"}
+    assert names == {"shop/of-widget.js", "shop/of-inline.js", "shop/of-admin.js", *of_fields}
     (failed,) = (each for each in found if each.id == "asyncstatic.I017")
     assert "FailingAdmin cannot be had: ZeroDivisionError: of course" in failed.message
     del own, failing  # the admin knows its sites by weak references
@@ -659,6 +686,35 @@ def test_media_that_only_the_last_collect_had_are_a_remark(site: Site) -> None:
         Form.Media = None  # type: ignore[assignment, misc]
 
 
+FORMS = "from django import forms\n\nclass Order(forms.Form):\n    class Media:\n        js = ['shop/order.js']\n"
+VIEWS = "from .forms import Order\n\ndef order(request):\n    raise AssertionError('no view is called')\n"
+URLS = "from django.urls import path\nfrom shop.views import order\n\nurlpatterns = [path('', order)]\n"
+
+
+@pytest.mark.parametrize(
+    ("urls", "has_file", "expected"),
+    [
+        (URLS, False, [("E011", "shop/forms.py", 5)]),
+        (URLS, True, []),
+        ("urlpatterns = []\n", False, []),
+        ("raise SystemExit(3)\n", False, []),
+    ],
+    ids=["missing", "there", "not-used", "no-urlconf"],
+)
+def test_media_of_forms_that_only_views_import_are_looked_at(
+    tmp_path: Path, urls: str, has_file: bool, expected: list[tuple[str, str, int]]
+) -> None:
+    """As a worker has them when it begins to serve: by way of the URLconf, which no command imports by itself."""
+    project = StartedProject(tmp_path)
+    project.append('INSTALLED_APPS += ["shop"]\n')
+    files = {"shop/__init__.py": "", "shop/forms.py": FORMS, "shop/views.py": VIEWS, "mysite/urls.py": urls}
+    for name, text in {**files, "shop/static/shop/order.js" if has_file else "shop/static/shop/other.js": ""}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = project.findings("--tag", "references")
+    assert [(each["id"], each["place"]["file"], each["place"]["line"]) for each in found] == expected
+
+
 def test_a_class_without_source_has_no_place() -> None:
     assert place_of(type("Made", (), {})) is None
 
@@ -681,6 +737,36 @@ def test_references_that_lead_nowhere_are_found(site: Site) -> None:
     assert site.check(check_sources, STORAGES=ignoring, STATIC_ROOT=None) == []
     plain = site.check(check_sources, STORAGES=storage("django.contrib.staticfiles.storage.StaticFilesStorage"))
     assert sorted(short(plain)) == ["I017", "W015", "W015"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "hint"),
+    [
+        ("a.css", "p { background: url(shop/logo.png) }", None),
+        ("a.css", "\np { background: url(shop/Logo.png) }", "Did you mean 'shop/logo.png'?"),
+        ("a.css", "\n@import 'shop/Site.css';", "Did you mean 'shop/site.css'?"),
+        (
+            "a.css",
+            "/* url(shop/no.png) */ a { background: url(data:image/png;base64,x) url(https://x.example/y) }",
+            None,
+        ),
+        ("a.js", "import { b } from './shop/b.js'", None),
+        ("a.js", "\nimport { b } from './shop/c.js'", "Did you mean 'shop/b.js'?"),
+        ("a.js", "\nexport * from './shop/B.js'", "Did you mean 'shop/b.js'?"),
+        ("a.js", "\nawait import('./shop/c.js')", "Did you mean 'shop/b.js'?"),
+        ("a.js", "// import './shop/c.js'\nconst text = 'import x from \"./shop/c.js\"'; import 'lit'", None),
+    ],
+)
+def test_a_reference_is_found_at_its_line_and_what_only_looks_like_one_is_not(
+    site: Site, name: str, text: str, hint: str | None
+) -> None:
+    site.write("statics/shop/b.js", text="export let b = 1")
+    site.write(f"statics/{name}", text=text)
+    found = site.check(check_sources, STORAGES=storage(support_js_module_import_aggregation=True))
+    assert short(found) == ["E012"] * (hint is not None)
+    for each in found:
+        assert each.hint.startswith(f"{hint} collectstatic stops here.")
+        assert str(each.place).startswith(f"{site.statics}/{name}:2:")
 
 
 def test_a_source_that_cannot_be_read_is_told(site: Site) -> None:

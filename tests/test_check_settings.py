@@ -26,6 +26,7 @@ from tests.startproject import StartedProject
 REPOSITORY = Path(__file__).parents[1]
 HERE = REPOSITORY / "tests"
 STORAGE = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
+DJANGOS = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
 OURS = "django_asyncstatic.middleware.AsyncStaticMiddleware"
 SECURITY = "django.middleware.security.SecurityMiddleware"
 APPLICATIONS = [
@@ -74,6 +75,9 @@ FAULTS: list[tuple[dict[str, Any], list[str], str]] = [
     ({"STATIC_ROOT": HERE / "media/static", "MEDIA_ROOT": HERE / "media"}, ["W052"], "can replace a static file"),
     ({"ASYNCSTATIC_ROOT": HERE}, ["E061"], "is served at /"),
     ({"STATIC_URL": "/"}, ["W031"], "each request of the site"),
+    ({"STATIC_URL": "/static"}, ["W031"], "Write '/static/'."),
+    ({"STATIC_URL": "static"}, ["W031"], "without a slash at its end"),
+    ({"STATIC_URL": "https://cdn.example.com/static"}, ["I031", "W031"], "cdn.example.com"),
     ({"STATIC_URL": "https://cdn.example.com/static/"}, ["I031"], "cdn.example.com"),
     ({"STATIC_URL": "https://cdn.example.com/"}, ["I031", "W031"], "cdn.example.com"),
     ({"STATIC_URL": "http://cdn.example.com/s/", "SECURE_SSL_REDIRECT": True}, ["I031", "W031"], "cdn.example.com"),
@@ -81,6 +85,18 @@ FAULTS: list[tuple[dict[str, Any], list[str], str]] = [
         {"STATIC_URL": "//cdn.example.com/s/", "ASYNCSTATIC_ALLOW_ALL_ORIGINS": False},
         ["I031", "W031"],
         "names the host",
+    ),
+    ({"STATIC_URL": "http://cdn.example.com/s/"}, ["I031"], "cdn.example.com"),
+    ({"STATIC_URL": "//cdn.example.com/s/", "FORCE_SCRIPT_NAME": "/app"}, ["I031"], "cdn.example.com"),
+    (
+        {"STATIC_URL": "https://cdn.example.com/s/", "MEDIA_URL": "https://cdn.example.com/s/m/"},
+        ["I031", "W053"],
+        "cdn.example.com",
+    ),
+    (
+        {"STATIC_URL": "https://cdn.example.com/s/", "MEDIA_URL": "https://media.example.com/s/"},
+        ["I031"],
+        "cdn.example.com",
     ),
     ({"STATIC_URL": "/static/", "FORCE_SCRIPT_NAME": "/app"}, ["W054"], "'static/'"),
     ({"MEDIA_URL": "/static/uploads/"}, ["W053"], "overlap"),
@@ -137,6 +153,9 @@ def test_a_fault_is_found(changed: dict[str, Any], expected: list[str], what: st
         {"WHITENOISE_MAX_AGE": 5, "MIDDLEWARE": [SECURITY, "whitenoise.middleware.WhiteNoiseMiddleware", OURS]},
         {"WHITENOISE_MAX_AGE": 5, "MIDDLEWARE": [SECURITY, OURS, "shop.middleware.OurWhiteNoise"]},
         {"INSTALLED_APPS": APPLICATIONS},
+        {"INSTALLED_APPS": [*APPLICATIONS, "django_asyncstatic"], "STORAGES": {"staticfiles": {"BACKEND": DJANGOS}}},
+        {"STORAGES": {"staticfiles": {"BACKEND": STORAGE, "OPTIONS": {"manifest_strict": True}}}},
+        {"ASYNCSTATIC_ROOT": HERE.parent / f"{HERE.name}-of-others"},
     ],
     ids=label,
 )
@@ -285,8 +304,13 @@ def test_a_project_without_the_middleware_is_told_unless_a_wrapper_serves(tmp_pa
         (tmp_path / f"mysite/{kind}.py").unlink()
     project.append("WSGI_APPLICATION = None\n")
     assert [each["id"] for each in project.findings("--tag", "settings")] == ["W058"]
-    project.append("STATIC_URL = 'https://cdn.example.com/static/'\n")
+    first = project.append("STATIC_URL = 'https://cdn.example.com/static/'\n")
     assert [each["id"] for each in project.findings("--tag", "settings")] == ["I031"]
+    lines = project.settings.read_text().splitlines(keepends=True)[: first - 1]
+    project.settings.write_text("".join(lines))
+    django = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    project.append(f"STORAGES = {{**STORAGES, 'staticfiles': {{'BACKEND': '{django}'}}}}\n")
+    assert project.findings("--tag", "settings") == []  # no index is made that somebody would have to serve
 
 
 # --- routes ---------------------------------------------------------------------------------------------------
@@ -334,6 +358,7 @@ def urlconf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ("urlpatterns += static(settings.STATIC_URL, document_root=settings.STATIC_ROOT)", True, ["I030"]),
         ("urlpatterns += static(settings.STATIC_URL, document_root=settings.STATIC_ROOT)", False, ["I030"]),
         ("urlpatterns += [re_path('^static/(?P<path>.*)$', serve, {'document_root': 'x'})]", False, ["W030"]),
+        ("urlpatterns += [re_path('^static/(?P<path>.*)$', serve, {'document_root': 'x'})]", True, ["I030"]),
         ("urlpatterns += [path('static/<path:path>', page)]", False, ["I030"]),
         (
             "urlpatterns += [path('static/<path:path>', View.as_view()), path('<path:p>', View.as_view())]",

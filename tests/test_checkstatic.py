@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -308,6 +309,43 @@ def test_a_check_that_crashes_is_a_finding_and_does_not_stop_the_others(monkeypa
         results = found("drift")
     assert [found_id for found_id, _ in results] == ["W099", "E014"]
     assert "ZeroDivisionError: of course" in results[0][1]
+
+
+_events: list[str] | None = None
+
+
+def _note_event(event: str, arguments: tuple[Any, ...]) -> None:
+    if _events is not None and event in ("socket.connect", "socket.getaddrinfo", "http.client.connect"):
+        _events.append(event)
+
+
+sys.addaudithook(_note_event)
+
+
+@pytest.mark.usefixtures("static_root")
+def test_nothing_is_rendered_called_or_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even with everything that there is, as long as no address is given."""
+    global _events
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("called")
+
+    pytest.importorskip("jinja2")
+    for name in ("django.template.base.Template", "django.template.base.NodeList", "jinja2.Template"):
+        monkeypatch.setattr(f"{name}.render", refuse)
+    monkeypatch.setattr("django.core.handlers.base.BaseHandler._get_response", refuse)
+    fetched: list[list[str]] = []
+    cases: list[dict[str, Any]] = [{}, {"deep": True}, {"tags": ["delivery"], "url": "http://127.0.0.1:9/"}]
+    for options in cases:
+        _events = []
+        try:
+            found = {each.id.rpartition(".")[2] for each in run_checks(**options)}
+        finally:
+            fetched.append(_events)
+            _events = None
+        assert "W099" not in found
+    assert [bool(each) for each in fetched] == [False, False, True]
+    assert found == {"E074"}
 
 
 # --- the options ----------------------------------------------------------------------------------------------

@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from django.contrib.staticfiles.finders import AppDirectoriesFinder, FileSystemFinder
 from django.contrib.staticfiles.management.commands.collectstatic import Command as DjangoCommand
+from django.core.files.storage import InMemoryStorage
 from django.test import override_settings
 
 from django_asyncstatic.collecting.builder import INTERRUPTED
@@ -22,6 +25,8 @@ from django_asyncstatic.collecting.finished import STATE_NAME
 from django_asyncstatic.diagnosing.finders import list_files, look
 from django_asyncstatic.diagnosing.findings import Finding, run_checks
 from django_asyncstatic.index import INDEX_NAME, PRIVATE_DIRECTORY, StaticIndex, encode_index, strong_etag
+from django_asyncstatic.storage import CompressedManifestStaticFilesStorage
+from tests.projects import as_nobody
 from tests.test_checkstatic import run_all
 from tests.test_collectstatic import collect
 from tests.test_releases import release
@@ -69,6 +74,12 @@ def ids(*, deep: bool = False) -> list[str]:
 def one(root: Path, pattern: str) -> Path:
     (file,) = root.glob(pattern)
     return file
+
+
+def edit_header(root: Path, changed: dict[str, Any]) -> None:
+    """Change the header line of the index, whose checksum is of the lines below it."""
+    head, _, lines = (root / INDEX_NAME).read_bytes().partition(b"\n")
+    (root / INDEX_NAME).write_bytes(json.dumps({**json.loads(head), **changed}).encode() + b"\n" + lines)
 
 
 def state_of(root: Path) -> Path:
@@ -188,6 +199,66 @@ def test_an_index_of_a_newer_release_is_told_as_such(collected_once: Path) -> No
     assert "was made by a newer release" in finding.message
 
 
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"format": "another-index"}, "is not of the format asyncstatic-index"),
+        ({"version": "1"}, "has version '1'"),
+        ({}, None),
+    ],
+    ids=["format", "version", "same"],
+)
+def test_an_index_of_another_format_is_found(collected_once: Path, changed: dict[str, Any], what: str | None) -> None:
+    edit_header(collected_once, changed)
+    found = drift()
+    assert [each.id for each in found] == ["asyncstatic.E001"] * (what is not None)
+    assert all(what in each.message for each in found if what)
+    assert all(each.place is not None and each.place.file == str(collected_once / INDEX_NAME) for each in found)
+
+
+def test_an_index_that_another_storage_left_is_told(collected_once: Path, source: Path) -> None:
+    """It is served from, and has nothing of what Django's storage collects from now on."""
+    assert drift() == []
+    with project(source, collected_once, "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"):
+        (finding,) = drift()
+    assert (finding.id, finding.subject) == ("asyncstatic.W049", "STORAGES")
+    assert "is of another storage's collect" in finding.message
+    assert finding.place is not None
+    assert finding.place.file == str(collected_once / INDEX_NAME)
+
+
+class IndexElsewhere(CompressedManifestStaticFilesStorage):
+    """Keeps manifest and index where no file can be opened, as in a bucket."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, manifest_storage=InMemoryStorage(), **kwargs)
+
+
+def test_an_index_that_is_kept_where_nobody_can_read_it_is_told(source: Path, root: Path) -> None:
+    with project(source, root, f"{__name__}.IndexElsewhere"):
+        collect()
+        (finding,) = drift()
+    assert (finding.id, "cannot be reached" in finding.message) == ("asyncstatic.E001", True)
+    assert finding.hint == "The index is in a remote manifest_storage; keep it in a local one."
+    assert not finding.is_mended_by_collecting
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
+def test_a_root_that_cannot_be_listed_is_found(source: Path) -> None:
+    place = Path(tempfile.mkdtemp())  # every user can enter it, unlike pytest's
+    place.chmod(0o755)
+    root = place / "root"
+    root.mkdir()
+    with project(source, root, "django.contrib.staticfiles.storage.StaticFilesStorage"):
+        assert ids() == ["W049"]
+        root.chmod(0o311)
+        with ExitStack() as stack:
+            as_nobody(stack)
+            assert ids() == ["W049", "E014"]
+    root.chmod(0o755)
+    shutil.rmtree(place)
+
+
 def test_an_index_that_cannot_be_read_is_found(collected_once: Path) -> None:
     (collected_once / INDEX_NAME).unlink()
     (collected_once / INDEX_NAME).mkdir()
@@ -239,6 +310,20 @@ def test_work_that_the_next_collect_would_do_again_is_a_remark(
         assert "I008" not in ids()
 
 
+@pytest.mark.parametrize("token", ["gzip", "br", "zstd"])
+def test_what_another_version_of_a_codec_made_is_a_remark(collected_once: Path, token: str) -> None:
+    made_by = StaticIndex.load(collected_once / INDEX_NAME).header["codecs"]
+    edit_header(collected_once, {"codecs": made_by})
+    assert drift() == []
+    library, _, level = made_by[token].partition(",")
+    edit_header(collected_once, {"codecs": {**made_by, token: f"{library.split()[0]} 0.1,{level}"}})
+    (finding,) = drift()
+    assert (finding.id, finding.subject) == ("asyncstatic.I008", token)
+    assert f"were made by {library.split()[0]} 0.1,{level}; a collect would now make them by {made_by[token]}." in (
+        finding.message
+    )
+
+
 def test_kept_releases_that_were_made_otherwise_are_a_remark(source: Path, root: Path) -> None:
     with project(source, root):
         release(source, 1)
@@ -252,8 +337,12 @@ def test_kept_releases_that_were_made_otherwise_are_a_remark(source: Path, root:
 # --- the files -----------------------------------------------------------------------------------------------------
 
 
-def test_a_hashed_name_of_other_bytes_is_found(collected_once: Path) -> None:
+@pytest.mark.parametrize("is_remembered", [True, False], ids=["remembered", "forgotten"])
+def test_a_hashed_name_of_other_bytes_is_found(collected_once: Path, is_remembered: bool) -> None:
     """The file and the index agree, and the name is of other bytes; what was collected is them."""
+    if not is_remembered:
+        shutil.rmtree(collected_once / PRIVATE_DIRECTORY)
+    assert drift(deep=True) == []
     index = StaticIndex.load(collected_once / INDEX_NAME)
     right = one(collected_once, "dot.*.png")
     wrong = right.with_name("dot.0123456789ab.png")
@@ -378,6 +467,18 @@ def test_what_is_served_live_or_cannot_be_indexed_is_no_orphan(source: Path, roo
         assert ids() == ["W045"]
         with override_settings(ASYNCSTATIC_LIVE=["CACHE/*"]):
             assert ids() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_a_link_to_a_directory_is_no_orphan_and_one_to_a_file_is(collected_once: Path, tmp_path: Path) -> None:
+    """What a link leads out to, the family "files" tells; it takes no space here."""
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media/photo.jpg").write_bytes(bytes(9))
+    (collected_once / "media").symlink_to(tmp_path / "media")
+    assert drift() == []
+    (collected_once / "photo.jpg").symlink_to(tmp_path / "media/photo.jpg")
+    (finding,) = drift()
+    assert (finding.id, finding.message.endswith("nobody is served: photo.jpg.")) == ("asyncstatic.W045", True)
 
 
 # --- --fix ---------------------------------------------------------------------------------------------------------

@@ -158,6 +158,15 @@ def _static_url() -> Iterator[Finding]:
             "Give static files a path of their own, such as static/.",
             subject="STATIC_URL",
         )
+    elif not parts.path.endswith("/"):
+        yield Finding(
+            "asyncstatic.W031",
+            f"STATIC_URL is {url!r}, without a slash at its end: what is put behind it, as behind"
+            " {% get_static_prefix %}, leads elsewhere, and no command of Django's that checks the settings runs"
+            " (urls.E006).",
+            f"Write {url + '/'!r}.",
+            subject="STATIC_URL",
+        )
     script = script_name()
     if script and not parts.netloc and url.startswith("/") and not url.startswith(script + "/"):
         yield Finding(

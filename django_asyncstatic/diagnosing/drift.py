@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 COLLECT = "Run manage.py collectstatic."
 COLLECT_AGAIN = "Run manage.py collectstatic again, and do not change collected files by hand."
 
+OUR_STORAGE = (
+    'Set STORAGES["staticfiles"]["BACKEND"] to "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"'
+    " and run collectstatic."
+)
+
 #: Names of orphans that a message spells out of those of a folder.
 NAMED = 3
 
@@ -83,6 +88,15 @@ def check_index(project: Project) -> Iterator[Finding]:
         at = At(str(place.index_file))
         for fault, hint in _index_faults(project):
             yield Finding("asyncstatic.E001", fault, hint, at, is_mended_by_collecting=hint == COLLECT)
+        if not conf.makes_index():
+            yield Finding(
+                "asyncstatic.W049",
+                f"{conf.storage_backend()} writes no index: the one that is there is of another storage's collect, and"
+                " what is collected now is not in it, so it is not served.",
+                f"{OUR_STORAGE} If that storage is meant, remove the index.",
+                at,
+                subject="STORAGES",
+            )
 
 
 def _index_faults(project: Project) -> Iterator[tuple[str, str]]:
@@ -115,8 +129,7 @@ def _without_index(place: Place) -> Iterator[Finding]:
         yield Finding(
             "asyncstatic.W049",
             f"{backend} writes no index: {root} is scanned at start, nothing is compressed, entity tags are weak.",
-            'Set STORAGES["staticfiles"]["BACKEND"] to "django_asyncstatic.storage.'
-            'CompressedManifestStaticFilesStorage" and run collectstatic.',
+            OUR_STORAGE,
             subject="STORAGES",
         )
     try:
@@ -261,9 +274,13 @@ def _check_names(project: Project, root: Path, wrong: Container[str]) -> Iterato
         return
     for name, alias in collected.aliases.items():
         record, stored = project.records.get(name), collected.resources.get(alias.target)
-        if record is None or stored is None or stored.file in wrong:
+        if stored is None or stored.file in wrong:
             continue
-        if record.content != stored.sha256 or _is_in_cycle(record):
+        if record is None:
+            # Nobody remembers whether it is in a cycle, unless it can have no references.
+            if not collected.is_current(name) or (order.search is not None and order.search.kind(name) is not None):
+                continue
+        elif record.content != stored.sha256 or _is_in_cycle(record):
             continue
         with open(root / stored.file, "rb") as opened:
             expected = order.hash_name(name, opened)

@@ -1,7 +1,8 @@
 """The static files that the ``Media`` of forms, widgets and the admin's classes names.
 
-Looked at are classes that were imported already, and the instances that the registered admin classes would use. No
-form and no view is constructed, nothing is imported.
+Looked at are the classes that a process has imported when it begins to serve: those of the apps, which django.setup()
+imported, and those that the URLconf leads to, which is imported for it. And the instances that the registered admin
+classes would use. No form and no view is constructed.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import inspect
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.forms.widgets import Media, MediaDefiningClass, Widget
+from django.urls import get_resolver
 
+from django_asyncstatic import conf
 from django_asyncstatic.diagnosing.findings import Place
 
 _PACKAGES = {"site-packages", "dist-packages"}
@@ -42,6 +46,8 @@ def is_installed(file: str | None) -> bool:
 
 def media_names() -> Iterator[Named | Failed]:
     """Each with the class that declares it, and then what only the admin's instances tell."""
+    with conf.urls_not_fixed(), suppress(Exception, SystemExit):  # what is wrong with a user's modules is I069
+        _ = get_resolver().url_patterns
     for cls in _media_classes():
         definition = vars(cls).get("Media")
         if definition is not None and _is_of_project(cls):
