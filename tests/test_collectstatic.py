@@ -708,6 +708,29 @@ def test_compressed_copies_that_nobody_knows_of_go(source: Path, root: Path, rea
     assert [file.name for file in root.glob("part.css.*")] == (["part.css.gz"] if reason == "first" else [])
 
 
+def test_what_a_collect_leaves_that_is_killed_while_it_remembers_goes(
+    source: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although it had nothing else to write."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*arguments: Any) -> None:
+        raise Killed
+
+    time.sleep(0.05)
+    with project(source, root):
+        collect()
+        (root / PRIVATE_DIRECTORY / "state.jsonl").unlink()
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(os, "replace", killed)
+            collect()
+        assert len(list(root.rglob("*unfinished"))) == 2  # the file, and the note
+        collect()
+        assert not list(root.rglob("*unfinished"))
+
+
 def test_a_damaged_state_is_none(source: Path, root: Path) -> None:
     with project(source, root):
         collect()

@@ -586,6 +586,7 @@ class _Collect:
             and not marker.exists()
         ):
             return
+        self.destination.note_beginning()  # the state is written, if nothing else was
         # The clock of a file system has ticks: what is written after the one that is noted shows a later one.
         time.sleep(0.02)
         lock = self.private / "lock"
