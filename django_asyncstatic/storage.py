@@ -170,8 +170,8 @@ class _IndexingMixin(StaticFilesStorage):
 
         return Inspection(conf.inspection_rules(), _disclosed)
 
-    def publish_names(self, names: Mapping[str, str]) -> None:
-        """Write what templates take their names from; nothing, where names are not hashed."""
+    def publish_names(self, names: Mapping[str, str], before_write: Callable[[], None]) -> None:
+        """Write what templates take their names from, if it says something new; nothing, where names are not hashed."""
 
     def post_process(
         self,
@@ -248,6 +248,7 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
                 setattr(self, name, value)
         #: What is near names that are none.
         self._near: dict[str, str] = {}
+        self._before_write: Callable[[], None] = lambda: None
         super().__init__(*args, **kwargs)
 
     @property
@@ -312,8 +313,9 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
         hashed: str = self.clean_name(self.hashed_name(name, File(file)))
         return hashed
 
-    def publish_names(self, names: Mapping[str, str]) -> None:
+    def publish_names(self, names: Mapping[str, str], before_write: Callable[[], None]) -> None:
         self.hashed_files = {self.hash_key(self.clean_name(name)): hashed for name, hashed in names.items()}
+        self._before_write = before_write
         self.save_manifest()
 
     def save_manifest(self) -> None:
@@ -324,6 +326,7 @@ class CompressedManifestStaticFilesStorage(_IndexingMixin, ManifestStaticFilesSt
         manifest = {"paths": dict(paths), "version": self.manifest_version, "hash": self.manifest_hash}
         data = json.dumps(manifest).encode()
         if self.read_beside_manifest(self.manifest_name) != data:
+            self._before_write()
             self.write_beside_manifest(self.manifest_name, data)
 
 

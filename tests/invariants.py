@@ -366,7 +366,7 @@ def collect(root: Path) -> None:
         index_name=INDEX_NAME,
         read_beside_manifest=lambda name: None,
         write_beside_manifest=lambda name, data: (root / name).write_bytes(data) and None,
-        save_manifest=lambda names: None,
+        save_manifest=lambda names, before_write: None,
         hash_name=lambda name, file: HASHED.get(name, name),
     )
     before = os.environ.get("SOURCE_DATE_EPOCH")

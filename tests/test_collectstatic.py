@@ -21,6 +21,7 @@ from django.core.management import CommandError, call_command, get_commands
 from django.test import override_settings
 
 from django_asyncstatic.codings import CODINGS
+from django_asyncstatic.collecting import atomic
 from django_asyncstatic.collecting.atomic import Destination, exclusive
 from django_asyncstatic.collecting.builder import INTERRUPTED
 from django_asyncstatic.index import INDEX_NAME, PRIVATE_DIRECTORY, StaticIndex
@@ -708,11 +709,10 @@ def test_compressed_copies_that_nobody_knows_of_go(source: Path, root: Path, rea
     assert [file.name for file in root.glob("part.css.*")] == (["part.css.gz"] if reason == "first" else [])
 
 
-def test_what_a_collect_leaves_that_is_killed_while_it_remembers_goes(
-    source: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", [f"{PRIVATE_DIRECTORY}/state.jsonl", "staticfiles.json"])
+def test_what_a_collect_leaves_that_was_killed_goes_although_it_had_nothing_else_to_write(
+    source: Path, root: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Although it had nothing else to write."""
-
     class Killed(BaseException):
         pass
 
@@ -722,13 +722,16 @@ def test_what_a_collect_leaves_that_is_killed_while_it_remembers_goes(
     time.sleep(0.05)
     with project(source, root):
         collect()
-        (root / PRIVATE_DIRECTORY / "state.jsonl").unlink()
-        with monkeypatch.context() as patch, pytest.raises(Killed):
+        (root / name).unlink()
+        with monkeypatch.context() as patch:
             patch.setattr(os, "replace", killed)
-            collect()
+            patch.setattr(atomic, "_forget", lambda path: None)
+            with pytest.raises(Killed):
+                collect()
         assert len(list(root.rglob("*unfinished"))) == 2  # the file, and the note
         collect()
         assert not list(root.rglob("*unfinished"))
+        assert (root / name).exists()
 
 
 def test_a_damaged_state_is_none(source: Path, root: Path) -> None:

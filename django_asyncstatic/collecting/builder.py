@@ -66,9 +66,10 @@ class Order:
     are made, empty where that cannot be told. ``places`` says that plain files are to be written here, ``links`` that
     they are symbolic links to their sources, ``keeps_plain`` that they stay; without ``publishes`` they are all that is
     written. ``write_beside_manifest`` writes a file atomically where the index lies, ``read_beside_manifest`` reads
-    one, and ``save_manifest`` gets the names; ``reserved`` are names of files that are written so. ``left_out`` are the
-    patterns of files that were not to be found, which is only remembered. ``inspection`` looks at the sources for what
-    is noted of them. ``start`` is called with the number of files, ``advance`` for each.
+    one, and ``save_manifest`` gets the names, and what to call before it writes; ``reserved`` are names of files that
+    are written so. ``left_out`` are the patterns of files that were not to be found, which is only remembered.
+    ``inspection`` looks at the sources for what is noted of them. ``start`` is called with the number of files,
+    ``advance`` for each.
     """
 
     destination: Destination
@@ -77,7 +78,7 @@ class Order:
     index_name: str
     read_beside_manifest: Callable[[str], bytes | None]
     write_beside_manifest: Callable[[str, bytes], None]
-    save_manifest: Callable[[Mapping[str, str]], None]
+    save_manifest: Callable[[Mapping[str, str], Callable[[], None]], None]
     hash_name: NameHasher | None = None
     naming: str = "plain"
     search: Search | None = None
@@ -215,7 +216,7 @@ class _Collect:
         may_have_copies = self._was_interrupted and order.hash_name is None  # beside plain files, of what it was doing
         if not leftovers and not may_have_copies and self._is_as_it_was(found, state, earlier, disk):
             names = {name: each.published for name, each in state.records.items()}
-            order.save_manifest(names)
+            order.save_manifest(names, self.destination.note_beginning)
             self._delete(leftovers, names)
             records = {
                 name: state.records[name]._replace(signature=piece.signature) for name, piece in found.pieces.items()
@@ -229,7 +230,7 @@ class _Collect:
         self._place(found, publications, disk)
         self._publish_index(publisher, earlier, disk)
         names = {name: each.name for name, each in publications.items()}
-        order.save_manifest(names)
+        order.save_manifest(names, self.destination.note_beginning)
         self.is_published = True
         self._delete(leftovers, names)
         records = {name: _record(each) for name, each in publications.items()}
