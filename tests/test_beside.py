@@ -1,140 +1,217 @@
-"""Work in a copy of the process, each in a process of its own: here there are threads, so that nothing is copied."""
+"""The walk through STATIC_ROOT by a program of its own, beside the other checks."""
 
 from __future__ import annotations
 
 import os
-import subprocess
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.servers import REPOSITORY
-
-needs_copies = pytest.mark.skipif(
-    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="a second processor, and Linux"
-)
-
-IMPORTS = "import os, signal, sys, threading; from django_asyncstatic.diagnosing import beside; "
-
-#: A project with something wrong of each kind that the listing tells, and its findings one on a line.
-CHECKED = """
-import sys
-from pathlib import Path
-import django
-django.setup()
-from django_asyncstatic.diagnosing import beside
-from django_asyncstatic.diagnosing.findings import run_checks
-from django.test import override_settings
+from django_asyncstatic.diagnosing import beside, listing, walking
+from django_asyncstatic.diagnosing.beside import Walk
+from django_asyncstatic.diagnosing.findings import Finding
+from django_asyncstatic.diagnosing.project import Project
 from tests.projects import SmallProject
 
-begun = []
-begin = beside.begin
-beside.begin = lambda work: begun.append(work) or begin(work)
-place, mode = Path(sys.argv[1]), sys.argv[2]
-if mode == "here":
-    beside._can_copy = lambda: False
-project = SmallProject(place)
-project.write({f"{n}.js": f"let a = {n}" for n in range(20)})
-project.collect()
-project.write({"0.js": "changed", "stray.js": "", ".env": "A=b", "deep/er/x.txt": ""}, below=project.root)
-next(project.root.glob("1.*.js")).unlink()
-(project.root / "2.js").chmod(0o600)
-(project.root / "out").symlink_to("/")
-with override_settings(**project.settings):
-    for finding in run_checks():
-        print(repr(finding).replace(str(place), ""))
-print(len(begun), "begun", file=sys.stderr)
-"""
-
-
-def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=REPOSITORY,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def printed(code: str) -> str:
-    done = run(IMPORTS + code)
-    assert done.stderr == ""
-    assert done.returncode == 0
-    return done.stdout.strip()
-
-
-@needs_copies
-def test_the_work_is_done_by_another_process() -> None:
-    assert printed("wait = beside.begin(os.getpid); pid = wait(); print(pid != os.getpid())") == "True"
-
-
-@needs_copies
-def test_the_copy_is_waited_for_and_nothing_of_it_stays_open() -> None:
-    code = (
-        "before = os.listdir('/proc/self/fd'); beside.begin(os.getpid)();"
-        "print(os.listdir('/proc/self/fd') == before); os.waitpid(-1, 0)"
-    )
-    done = run(IMPORTS + code)
-    assert done.stdout.strip() == "True"
-    assert "ChildProcessError" in done.stderr
-
-
-@needs_copies
-def test_what_is_larger_than_a_pipe_comes_whole() -> None:
-    assert printed("print(len(beside.begin(lambda: 'x' * 5_000_000)()))") == "5000000"
-
-
-def test_beside_another_thread_nothing_is_copied() -> None:
-    code = "threading.Timer(1, print).start(); print(beside.begin(os.getpid)() == os.getpid(), end='')"
-    assert printed(code) == "True"
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux")
-def test_on_one_processor_nothing_is_copied() -> None:
-    code = "os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); print(beside.begin(os.getpid)() == os.getpid())"
-    assert printed(code) == "True"
-
-
-@needs_copies
-@pytest.mark.parametrize(
-    "work",
-    [
-        "lambda: os.getpid() == mine or os._exit(3)",
-        "lambda: os.getpid() == mine or os.kill(os.getpid(), signal.SIGKILL)",
-        "lambda: os.getpid() == mine or 1 / 0",
-        "lambda: os.getpid() == mine or (lambda: 'pickle has none of these')",
-    ],
-    ids=["ended", "killed", "failed", "not-sent"],
+needs_programs = pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="a second processor"
 )
-def test_where_nothing_comes_of_it_it_is_done_here(work: str) -> None:
-    assert printed(f"mine = os.getpid(); print(beside.begin({work})())") == "True"
 
 
-@needs_copies
-def test_an_error_is_raised_when_it_is_waited_for() -> None:
-    done = run(IMPORTS + "wait = beside.begin(lambda: 1 / 0); print('begun', flush=True); wait()")
-    assert done.stdout.strip() == "begun"
-    assert "ZeroDivisionError" in done.stderr
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The roots of walks that this process makes."""
+    walks = []
+    walk = walking.walk
+
+    def walking_here(root: str, *arguments: Any) -> walking.Walked:
+        walks.append(root)
+        return walk(root, *arguments)
+
+    monkeypatch.setattr(walking, "walk", walking_here)
+    return walks
 
 
-@needs_copies
-def test_nobody_waits_for_a_copy_when_the_process_ends() -> None:
-    assert printed("beside.begin(lambda: 'x' * 5_000_000); print('ends')") == "ends"
+def descriptors() -> list[str]:
+    return sorted(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else []
 
 
-@needs_copies
-def test_the_findings_are_the_same_in_the_same_order(tmp_path: Path) -> None:
-    outputs = []
-    for mode in ("beside", "here"):
-        place = tmp_path / mode
-        place.mkdir()
-        done = run(CHECKED, str(place), mode)
-        assert done.stderr == "1 begun\n"
-        outputs.append(done.stdout)
-    assert outputs[0] == outputs[1]
-    for expected in ("E002", "W007", "W038", "W039", "W045", "E034"):
-        assert f"asyncstatic.{expected}" in outputs[0]
+def assert_gone(program: int) -> None:
+    with pytest.raises(ChildProcessError):
+        os.waitpid(program, 0)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("a.css", "folder/b.js", "folder/é ü.txt", os.fsdecode(b"latin\xe9")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name, errors="surrogateescape")
+    (tmp_path / "a.css").chmod(0o600)
+    (tmp_path / "link").symlink_to("nowhere")
+    os.utime(tmp_path / "folder/b.js", (4e9, 4e9))
+    return tmp_path
+
+
+@needs_programs
+def test_the_program_finds_what_the_function_finds(tree: Path, here: list[str]) -> None:
+    expected = walking.walk(str(tree), 5)
+    here.clear()
+    before = descriptors()
+    walk = Walk(str(tree), 5)
+    program = walk._process
+    sizes, recent, future, modes, folders, errors = found = walk.result(5)
+    assert here == []
+    assert found == expected
+    assert descriptors() == before
+    assert_gone(program)
+    assert sizes.keys() == {"a.css", "folder/b.js", "folder/é ü.txt", "latin\udce9", "link"}
+    assert sorted(recent) == sorted(sizes)
+    assert future == ["folder/b.js"]
+    assert sorted(name for names in modes.values() for name in names) == ["a.css", "link"]
+    assert folders.keys() == {"", "folder"}
+    assert errors == {}
+
+
+@needs_programs
+def test_what_was_written_since_another_time_is_looked_for_here(tree: Path, here: list[str]) -> None:
+    walk = Walk(str(tree), 5)
+    program = walk._process
+    assert walk.result(2 * 10**18)[1] == ["folder/b.js"]
+    assert here == [str(tree)]
+    walk.end()
+    assert_gone(program)
+
+
+@needs_programs
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("_processors", lambda: 1),
+        ("_is_python", lambda program: False),
+        ("sys", None),  # a program that fails at once
+    ],
+    ids=["processor", "executable", "fails"],
+)
+def test_where_no_program_helps_the_walk_is_made_here(
+    tree: Path, here: list[str], monkeypatch: pytest.MonkeyPatch, name: str, value: Any
+) -> None:
+    if name == "sys":
+        monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "another")
+    else:
+        monkeypatch.setattr(beside, name, value)
+    before = descriptors()
+    walk = Walk(str(tree), 5)
+    assert walk.result(5)[0].keys() >= {"a.css", "link"}
+    assert here == [str(tree)]
+    assert descriptors() == before
+
+
+@needs_programs
+def test_a_program_that_cannot_be_started_is_none(tree: Path, here: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tree / "python"))
+    before = descriptors()
+    walk = Walk(str(tree), 5)
+    walk.result(5)
+    walk.end()
+    assert here == [str(tree)]
+    assert descriptors() == before
+
+
+@needs_programs
+def test_a_program_that_is_killed_is_none(tree: Path, here: list[str]) -> None:
+    walk = Walk(str(tree), 5)
+    os.kill(walk._process, signal.SIGKILL)
+    walk.result(5)
+    assert here == [str(tree)]
+
+
+@needs_programs
+def test_where_nobody_waits_for_children_the_walk_is_made_here(tree: Path, here: list[str]) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        walk = Walk(str(tree), 5)
+        walk.result(5)
+        assert here == [str(tree)]
+        walk = Walk(str(tree), 5)
+        walk.end()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        ("/usr/bin/python3.13", True),
+        ("/opt/pypy/bin/pypy3", True),
+        ("/usr/bin/uwsgi", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_only_python_takes_the_options_of_python(program: str | None, expected: bool) -> None:
+    assert beside._is_python(program) is (expected and hasattr(os, "posix_spawn"))
+
+
+def test_a_root_that_is_gone_is_told_when_it_is_asked_for(tmp_path: Path) -> None:
+    walk = Walk(str(tmp_path / "gone"), 5)
+    with pytest.raises(FileNotFoundError):
+        walk.result(5)
+
+
+@needs_programs
+@pytest.mark.parametrize("state", ["whole", "gone", "of another collect"])
+def test_the_findings_are_those_of_a_walk_that_is_made_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: list[str], state: str
+) -> None:
+    project = SmallProject(tmp_path)
+    project.write({f"{number}.js": f"let a = {number}" for number in range(20)})
+    project.collect()
+    project.write({"0.js": "changed", "stray.js": "", ".env": "A=b", "deep/er/x.txt": ""}, below=project.root)
+    next(project.root.glob("1.*.js")).unlink()
+    (project.root / "2.js").chmod(0o600)
+    (project.root / "out").symlink_to("/")
+    remembered = project.root / ".asyncstatic/state.jsonl"
+    if state == "gone":
+        remembered.unlink()
+    elif state == "of another collect":
+        remembered.write_bytes(remembered.read_bytes().replace(b'"written": ["', b'"written": ["x'))
+
+    def find() -> list[Finding]:
+        here.clear()
+        return [finding for tag in ("drift", "files", "leaks") for finding in project.findings(tag)]
+
+    expected = find()
+    assert set(here) == {str(project.root)}
+    monkeypatch.setattr(listing, "LARGE", 1)
+    before = descriptors()
+    assert find() == expected
+    assert set(here) == ({str(project.root)} if state == "gone" else set())
+    assert descriptors() == before
+    ids = {finding.id.rpartition(".")[2] for finding in expected}
+    assert ids >= ({"E002", "W038", "W039", "W045", "E034"} | ({"W007"} if state == "whole" else set()))
+
+
+@needs_programs
+def test_nothing_stays_of_a_walk_that_nobody_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = SmallProject(tmp_path)
+    project.write({"a.js": ""})
+    project.collect()
+    monkeypatch.setattr(listing, "LARGE", 1)
+    ended = []
+    end = Project.end
+
+    def ending(looked_at: Project) -> None:
+        ended.append(looked_at._walk._process if looked_at._walk is not None else 0)
+        end(looked_at)
+
+    monkeypatch.setattr(Project, "end", ending)
+    (project.root / "asyncstatic.index").write_bytes(b"damaged" * 9)
+    before = descriptors()
+    assert project.ids("drift")[0] == "E001"
+    assert descriptors() == before
+    (program,) = ended
+    assert program > 0
+    assert_gone(program)

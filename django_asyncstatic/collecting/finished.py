@@ -100,6 +100,16 @@ class State:
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return cls(key)
 
+    @staticmethod
+    def verified_in(file: Path) -> int:
+        """:attr:`verified` as a state file has it, whose records are not read. Raises ``OSError``, ``ValueError``."""
+        with open(file, "rb") as opened:
+            head = json.loads(opened.readline())
+        try:
+            return int(head["verified"])
+        except (KeyError, TypeError, OverflowError) as error:
+            raise ValueError(f"{file} is no state.") from error
+
     def save(self, file: Path) -> None:
         head = {
             "version": STATE_VERSION,

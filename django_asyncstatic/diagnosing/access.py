@@ -13,8 +13,9 @@ from typing import NamedTuple
 from django_asyncstatic.collecting.sources import Source
 from django_asyncstatic.diagnosing.finders import Look
 from django_asyncstatic.diagnosing.findings import Finding, Place, enumerate_names, printable
-from django_asyncstatic.diagnosing.listing import FUTURE, real_strays
+from django_asyncstatic.diagnosing.listing import real_strays
 from django_asyncstatic.diagnosing.project import Project
+from django_asyncstatic.diagnosing.walking import FUTURE
 from django_asyncstatic.index import PRIVATE_DIRECTORY
 
 _KINDS = {
@@ -106,28 +107,27 @@ def modes(project: Project) -> Iterator[Finding]:
     root, listing = project.place.root, project.listing
     if os.name == "nt" or root is None:
         return
-    for name, error in listing.errors.items():
+    for name, (_, reason) in listing.errors.items():
         yield Finding(
             "asyncstatic.W038",
-            f"{printable(name) or 'STATIC_ROOT'} cannot be listed by this user: {error.strerror}.",
+            f"{printable(name) or 'STATIC_ROOT'} cannot be listed by this user: {reason}.",
             "Let the user that serves read and enter it.",
             Place.of(root / name),
             subject=name,
         )
-    folders = [
-        (found.st_mode, name)
-        for name, found in listing.folders.items()
-        if not f"{name}/".startswith(f"{PRIVATE_DIRECTORY}/")
-    ]
-    files = [(found, number, name) for found, (number, name) in listing.modes.items() if stat.S_ISREG(found)]
     for mode in _MODES:
-        wrong = [(name, 1, found) for found, name in folders if mode.folders and mode.is_wrong(found)]
-        wrong += [(name, number, found) for found, number, name in files if mode.files and mode.is_wrong(found)]
+        wrong = [
+            (name, found)
+            for name, found in listing.folders.items()
+            if mode.folders and mode.is_wrong(found) and not f"{name}/".startswith(f"{PRIVATE_DIRECTORY}/")
+        ]
+        for found in listing.modes if mode.files else ():
+            if stat.S_ISREG(found) and mode.is_wrong(found):
+                wrong += [(name, found) for name in listing.with_mode(found)]
         if wrong:
-            name, _, found = min(wrong)
+            name, found = min(wrong)
             shown = f"{printable(name) or 'STATIC_ROOT'} has the mode {stat.S_IMODE(found):04o}"
-            is_one = sum(number for _, number, _ in wrong) == 1
-            others = "" if is_one else ", and it is not the only one"
+            others = ", and it is not the only one" if len(wrong) > 1 else ""
             yield Finding(
                 "asyncstatic.W038",
                 f"{shown}{others}: it can be {mode.can_be}; {mode.so}.",

@@ -14,6 +14,7 @@ from django_asyncstatic.index import DIGEST_DIGITS, PRIVATE_DIRECTORY, InvalidIn
 #: By token. A coding that this release does not know is not offered, and not looked at.
 _SUFFIXES = {coding.token: coding.suffix for coding in CODINGS.values()}
 
+
 #: A size that no file has.
 UNKNOWN = -1
 
@@ -72,23 +73,24 @@ class Collected(NamedTuple):
         )
         return current
 
-    def files(self) -> dict[str, int]:
-        """Every file that is recorded, those of kept releases too, with its size.
-
-        That of plain names, and of compressed copies beside them, is :data:`UNKNOWN`; they need not be there.
-        """
-        known = dict.fromkeys(self.aliases, UNKNOWN)
-        for path, stored in self.resources.items():
-            file = stored.file
-            if file != path:
-                known.setdefault(path, UNKNOWN)
-            known[file] = stored.size
-            for token, size, _ in stored.codings:
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Every file that is recorded, those of kept releases too, with its size; several times if paths share it."""
+        for file, size, _, codings, _, _ in self.resources.values():
+            yield file, size
+            for token, coded_size, _ in codings:
                 if (suffix := _SUFFIXES.get(token)) is not None:
-                    known[file + suffix] = size
-                    if file.startswith(PRIVATE_DIRECTORY):
-                        known.setdefault(path + suffix, UNKNOWN)
-        return known
+                    yield file + suffix, coded_size
+
+    def plain_files(self) -> Iterator[tuple[str, int]]:
+        """What may lie beside them, its size being :data:`UNKNOWN`: plain names, and their compressed copies."""
+        for path in self.aliases:
+            yield path, UNKNOWN
+        for path, (file, _, _, codings, _, _) in self.resources.items():
+            if file != path:
+                yield path, UNKNOWN
+                for token, *_ in codings if file.startswith(PRIVATE_DIRECTORY) else ():
+                    if (suffix := _SUFFIXES.get(token)) is not None:
+                        yield path + suffix, UNKNOWN
 
 
 def read_lines(index: StaticIndex) -> Collected:

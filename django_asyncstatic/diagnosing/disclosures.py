@@ -15,6 +15,7 @@ from django_asyncstatic.collecting.compression import LARGEST
 from django_asyncstatic.collecting.sources import Source
 from django_asyncstatic.diagnosing.access import is_installed
 from django_asyncstatic.diagnosing.credentials import CLOSED, LONGEST, find_secrets, is_suspicious
+from django_asyncstatic.diagnosing.kinds import is_ordinary
 from django_asyncstatic.diagnosing.sourcemaps import SourceMap, inline_map, read_map
 from django_asyncstatic.media_types import is_compressible, media_type
 
@@ -68,12 +69,16 @@ def look_into(file: str, base: str, own_secrets: tuple[bytes, ...], *, reads_map
 
 
 def disclosed_by(source: Source) -> list[Any] | None:
-    """What is to be noted of a source, as JSON has it; ``None`` if it discloses nothing. Raises ``OSError``."""
-    base = source.name.rpartition("/")[2]
-    if source.file is None or not may_disclose(base):
+    """What is to be noted of a source, as JSON has it; ``None`` for one of no kind that discloses nothing.
+
+    Raises ``OSError``.
+    """
+    if source.file is None:
         return None
-    disclosed = look_into(source.file, base, conf.secret_keys(), reads_map=not is_installed(source))
-    return None if disclosed is NOTHING else disclosed.as_json()
+    base, disclosed = source.name.rpartition("/")[2], NOTHING
+    if may_disclose(base):
+        disclosed = look_into(source.file, base, conf.secret_keys(), reads_map=not is_installed(source))
+    return None if disclosed is NOTHING and is_ordinary(source.name) else disclosed.as_json()
 
 
 def _in_the_rest(

@@ -245,7 +245,13 @@ def check_access(project: Project) -> Iterator[Finding]:
 def check_types_and_sizes(project: Project) -> Iterator[Finding]:
     """W040, I076, I073: what is sent as application/octet-stream, and what takes long."""
     by_extension: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(project.sources):
+    known: dict[str, bool] = {}
+    for name in project.sources:
+        extension = name.rpartition(".")[2]
+        if extension not in known:
+            known[extension] = media_type(f"x.{extension}") != DEFAULT
+        if known[extension]:
+            continue
         base = name.rpartition("/")[2]
         stem, _, extension = base.rpartition(".")
         # What has no extension (LICENSE) is nothing that a page loads; what is for developers is told as that.
@@ -253,6 +259,7 @@ def check_types_and_sizes(project: Project) -> Iterator[Finding]:
             by_extension[extension.lower()].append(name)
     registered = MimeTypes(filenames=())  # Python's own table: the host's would differ from host to host
     for extension, names in sorted(by_extension.items()):
+        names.sort()
         kind, coding = registered.guess_type(f"x.{extension}")
         if kind is not None and not kind.startswith(_LOADED):
             continue  # a program, an archive: to save it is all that a browser can do

@@ -196,11 +196,14 @@ def run_checks(
         for each in all_checks()
         if (not tags or each.tag in tags) and not (each.titles and each.titles.keys() <= left_out)
     ]
-    if any(each.lists_root for each in asked):
-        project.look_ahead()
     found: dict[int, list[Finding]] = {}
-    for each in project.progress(sorted(asked, key=attrgetter("lists_root")), "checks"):
-        found[id(each)] = _run(each, project)
+    try:
+        if any(each.lists_root for each in asked):
+            project.look_ahead()
+        for each in project.progress(sorted(asked, key=attrgetter("lists_root")), "checks"):
+            found[id(each)] = _run(each, project)
+    finally:
+        project.end()
     findings = [finding for each in asked for finding in found[id(each)]]
     return [_with_relative_place(finding) for finding in findings if finding.id not in left_out]
 

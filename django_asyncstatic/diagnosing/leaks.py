@@ -20,9 +20,9 @@ from typing import NamedTuple
 from django_asyncstatic import conf
 from django_asyncstatic.diagnosing.access import is_installed
 from django_asyncstatic.diagnosing.credentials import is_suspicious
-from django_asyncstatic.diagnosing.disclosures import NOTHING, Disclosed, look_into, may_disclose
+from django_asyncstatic.diagnosing.disclosures import Disclosed, look_into, may_disclose
 from django_asyncstatic.diagnosing.findings import Finding, Place, check, enumerate_names, printable
-from django_asyncstatic.diagnosing.kinds import VERSION_CONTROL, Kind, is_ordinary, kind_of, kind_of_folder
+from django_asyncstatic.diagnosing.kinds import VERSION_CONTROL, Kind, kind_of, kind_of_folder
 from django_asyncstatic.diagnosing.listing import CLOSED as CLOSED_FOLDERS
 from django_asyncstatic.diagnosing.listing import Listing, list_root, real_strays
 from django_asyncstatic.diagnosing.project import Project
@@ -88,14 +88,14 @@ def exposed_files(project: Project) -> Iterator[Exposed]:
 
 
 def _sources(project: Project) -> Iterator[Exposed]:
-    sources, changed = project.sources, project.changed
+    """Those that are of some kind or disclose something, and those in which no collect has looked."""
     disclosed = None if project.deep else project.disclosed
-    for name, (found, *_) in project.looks.items():
-        known = None if disclosed is None or name in changed else disclosed.get(name, NOTHING)
-        if known is NOTHING and is_ordinary(name):  # as nearly all are
-            continue
+    looks, changed = project.looks, project.changed
+    names = looks.keys() if disclosed is None else looks.keys() & (disclosed.keys() | changed)
+    for name in sorted(names):
+        found = looks[name].found
         if found is not None and stat.S_ISREG(found.st_mode):
-            source = sources[name]
+            source = project.sources[name]
             yield Exposed(
                 name,
                 name.rpartition("/")[2],
@@ -104,7 +104,7 @@ def _sources(project: Project) -> Iterator[Exposed]:
                 found.st_size,
                 found.st_mtime,
                 not is_installed(source),
-                known,
+                None if disclosed is None or name in changed else disclosed[name],
             )
 
 

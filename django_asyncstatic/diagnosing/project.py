@@ -5,7 +5,7 @@ Reads; changes nothing, and remembers no file's bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from hashlib import sha256
@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django_asyncstatic import conf
 from django_asyncstatic.diagnosing.collected import Collected, read_lines
 from django_asyncstatic.diagnosing.finders import Found, Look, list_files
-from django_asyncstatic.diagnosing.listing import Listing, list_static_root
+from django_asyncstatic.diagnosing.listing import Listing, begin_walk, list_static_root
 from django_asyncstatic.index import InvalidIndex, StaticIndex
 from django_asyncstatic.sources import Place
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from django_asyncstatic.collecting.builder import Order
     from django_asyncstatic.collecting.finished import Record, State
     from django_asyncstatic.collecting.sources import Source
+    from django_asyncstatic.diagnosing.beside import Walk
     from django_asyncstatic.diagnosing.disclosures import Disclosed
     from django_asyncstatic.diagnosing.interfaces import Interfaces
     from django_asyncstatic.diagnosing.links import Chain
@@ -62,6 +63,7 @@ class Project:
         self.instantiate = instantiate
         self.url = url
         self.progress = progress
+        self._walk: Walk | None = None
         #: Directories of finders that are links; complete when ``found`` is.
         self.linked_folders: set[str] = set()
 
@@ -168,17 +170,19 @@ class Project:
     @cached_property
     def listing(self) -> Listing:
         """What lies below ``STATIC_ROOT``, each file looked at once."""
-        return self._listing()
-
-    @cached_property
-    def _listing(self) -> Callable[[], Listing]:
-        return list_static_root(self)
+        return list_static_root(self, self._walk)
 
     def look_ahead(self) -> None:
-        """Begin with the listing, which takes longest, beside what is looked at before it is asked for."""
-        with suppress(Exception):  # who asks for it tells
-            if self.index is not None:
-                _ = self._listing
+        """Begin with what takes longest, a walk through STATIC_ROOT, beside what is looked at before it is asked for.
+
+        Whoever does so calls :meth:`end` when the project was looked at.
+        """
+        with suppress(OSError, ValueError, ImproperlyConfigured):  # who asks for it tells
+            self._walk = begin_walk(self)
+
+    def end(self) -> None:
+        if self._walk is not None:
+            self._walk.end()
 
     @cached_property
     def order(self) -> Order | None:
@@ -211,7 +215,7 @@ class Project:
 
     @cached_property
     def disclosed(self) -> Mapping[str, Disclosed] | None:
-        """What the last collect saw disclosed in its sources, by name, those only that disclose something.
+        """What the last collect saw disclosed in its sources, by name, those only that disclose something or may.
 
         It holds of sources that have not changed since. ``None``: the collect did not look, or by other rules.
         """
