@@ -266,10 +266,23 @@ def _any_of(names: Iterable[str]) -> str:
 # --- both ------------------------------------------------------------------------------------------------------
 
 
-def wanted(mention: str, urls: Iterable[str]) -> tuple[re.Pattern[str], re.Pattern[bytes]]:
-    """What the text of a template has in it, if it is worth a closer look; the same for its bytes."""
-    pattern = "|".join([mention, *map(re.escape, urls)])
-    return re.compile(pattern), re.compile(pattern.encode())
+class Wanted:
+    """What the text of a template has in it if it is worth a closer look: a mention of a static file, or such a URL.
+
+    They are looked for one after the other: an expression that begins with two signs is found five times as fast as
+    one of alternatives, and a string ten times.
+    """
+
+    def __init__(self, mention: str, urls: Iterable[str]) -> None:
+        self._urls = list(urls)
+        self._urls_in_bytes = [url.encode() for url in self._urls]
+        self._mention = re.compile(mention)
+        self._mention_in_bytes = re.compile(mention.encode())
+
+    def is_in(self, text: bytes | str) -> bool:
+        if isinstance(text, str):
+            return any(url in text for url in self._urls) or self._mention.search(text) is not None
+        return any(url in text for url in self._urls_in_bytes) or self._mention_in_bytes.search(text) is not None
 
 
 def written_out(urls: Sequence[str]) -> Callable[[str, Spans], Iterator[WrittenOut]]:

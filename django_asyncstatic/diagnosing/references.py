@@ -17,7 +17,7 @@ from django_asyncstatic.collecting.references import ModulesUnavailable, Referen
 from django_asyncstatic.collecting.sources import Source
 from django_asyncstatic.collecting.survey import LISTED, Search
 from django_asyncstatic.diagnosing.findings import Finding, Place, check
-from django_asyncstatic.diagnosing.languages import CannotCompile, Use, WrittenOut, wanted, written_out
+from django_asyncstatic.diagnosing.languages import CannotCompile, Use, Wanted, WrittenOut, written_out
 from django_asyncstatic.diagnosing.media import Failed, is_installed, media_names, place_of
 from django_asyncstatic.diagnosing.project import Project
 from django_asyncstatic.diagnosing.templates import Template, Unreadable, find_templates
@@ -185,12 +185,12 @@ def _read(templates: list[Template]) -> tuple[list[Read], list[Finding]]:
     """One after the other; what is kept is what they ask for."""
     urls = conf.static_urls()
     find_written_out = written_out(urls)
-    patterns = cache(lambda mention: wanted(mention, urls))
+    wanted = cache(lambda mention: Wanted(mention, urls))
     found, faults = [], []
     for template in templates:
         language = template.language
         try:
-            text = template.text(*patterns(language.mention))
+            text = template.text(wanted(language.mention))
             if text is not None:
                 uses, code = language.uses(text)
                 found.append(Read(template, uses, list(find_written_out(text, code)) if urls else []))

@@ -14,11 +14,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django_asyncstatic.diagnosing.languages import DjangoLanguage, JinjaLanguage, Language
+from django_asyncstatic.diagnosing.languages import DjangoLanguage, JinjaLanguage, Language, Wanted
 
 if TYPE_CHECKING:
     from django.template import Engine
     from django.template.loaders.base import Loader
+
+#: Bytes of a template that are read at once.
+CHUNK = 1 << 16
 
 #: What directories of templates also hold, and no loader is asked for: code, translations, their tools.
 _NO_TEMPLATES = (".py", ".pyc", ".po", ".pot", ".mo")
@@ -45,16 +48,16 @@ class Template:
     read: Callable[[], bytes | str]
     is_shared: bool = False
 
-    def text(self, wanted: re.Pattern[str], wanted_bytes: re.Pattern[bytes]) -> str | None:
+    def text(self, wanted: Wanted) -> str | None:
         """Its text, if it has in it what is wanted. Raises :class:`Unreadable`."""
         try:
             data = self.read()
         except Exception as error:  # a loader is the project's own code
             raise Unreadable(f"cannot be read: {error}") from error
-        if isinstance(data, str):
-            return data if wanted.search(data) else None
-        if not wanted_bytes.search(data):
+        if not wanted.is_in(data):
             return None
+        if isinstance(data, str):
+            return data
         try:
             text = data.decode(self.language.charset)
         except UnicodeDecodeError as error:
@@ -84,7 +87,7 @@ def find_templates() -> tuple[list[Template], list[Unseen]]:
         templates += found
     chosen: dict[tuple[type, str, str], Template] = {}
     for each in templates:
-        template = replace(each, is_shared=each.file is not None and engines[each.file] > 1)
+        template = replace(each, is_shared=True) if each.file is not None and engines[each.file] > 1 else each
         # A template without a file is one of its engine's; one with a file may be found in several ways.
         where = ("", each.file) if each.file else (str(id(each.language)), each.name)
         chosen.setdefault((type(each.language), *where), template)
@@ -161,14 +164,23 @@ def _of_loader(language: Language, loader: Any) -> Iterator[Template]:
     reads_plainly = getattr(type(loader), "get_contents", None) is filesystem.Loader.get_contents
     for directory in map(os.path.abspath, loader.get_dirs()):
         for name in _names_below(directory):
-            file = os.path.join(directory, *name.split("/"))
-            own = partial(loader.get_contents, Origin(file, name, loader))
-            yield Template(language, name, file, partial(_bytes_of, file) if reads_plainly else own)
+            file = os.path.join(directory, name if os.sep == "/" else name.replace("/", os.sep))
+            if reads_plainly:
+                yield Template(language, name, file, partial(_bytes_of, file))
+            else:
+                yield Template(language, name, file, partial(loader.get_contents, Origin(file, name, loader)))
 
 
 def _bytes_of(file: str) -> bytes:
-    with open(file, "rb", buffering=0) as opened:  # most are small, and a buffer takes as long as to read one
-        return opened.readall()
+    # Most are small, and what Python does to open a file takes as long as to read one.
+    opened = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        parts = []
+        while part := os.read(opened, CHUNK):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(opened)
 
 
 def _names_below(directory: str) -> Iterator[str]:
