@@ -22,6 +22,7 @@ from django_asyncstatic.diagnosing import findings
 from django_asyncstatic.diagnosing.findings import Finding, run_checks
 from django_asyncstatic.diagnosing.project import Project
 from django_asyncstatic.index import INDEX_NAME
+from tests.programs import run_program
 
 MANIFEST_STORAGE = "django_asyncstatic.storage.CompressedManifestStaticFilesStorage"
 
@@ -429,6 +430,34 @@ def test_nothing_that_is_known_of_a_project_is_in_a_cycle() -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+ENDING = """
+import atexit, gc, sys
+from django.core.management import call_command, execute_from_command_line
+from django.core.management.base import CommandError
+atexit.register(lambda: print("frozen" if gc.get_freeze_count() else "not frozen"))
+if sys.argv.pop(1) == "called":
+    try:
+        call_command(*sys.argv[1:])
+    except CommandError:
+        pass
+else:
+    execute_from_command_line(sys.argv)
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [(["checkstatic", "--list"], 0), (["checkstatic", "--ignore", "X"], 2), (["collectstatic", "--previous", "x"], 1)],
+    ids=["well", "could-not-run", "error"],
+)
+def test_a_process_that_ends_with_a_command_looks_for_no_garbage(command: list[str], status: int) -> None:
+    done = run_program(ENDING, "run", *command, "--verbosity=0", DJANGO_SETTINGS_MODULE="tests.settings")
+    assert done.stdout.splitlines()[-1] == "frozen", done.stderr
+    assert done.returncode == status
+    done = run_program(ENDING, "called", *command, "--verbosity=0", DJANGO_SETTINGS_MODULE="tests.settings")
+    assert done.stdout.splitlines()[-1] == "not frozen", done.stderr
 
 
 def test_the_list_has_every_id_and_looks_at_nothing() -> None:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_asyncstatic import conf
 from django_asyncstatic.collecting.atomic import CollectError, write_atomically
@@ -25,6 +25,7 @@ from django_asyncstatic.diagnosing.findings import FAMILIES, Finding, Level, Rul
 from django_asyncstatic.diagnosing.findings import Place as At
 from django_asyncstatic.diagnosing.project import Progress, Project, tell_nobody
 from django_asyncstatic.diagnosing.reports import FORMATS, SHOWN, Report, summary
+from django_asyncstatic.management.endings import EndsQuickly
 from django_asyncstatic.management.tables import chain_table
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ SELDOM = 500_000
 GONE = "asyncstatic.I098"
 
 
-class Command(BaseCommand):
+class Command(EndsQuickly):
     """Exit status 0: nothing as bad as ``--fail-level``; 1: findings; 2: the checks could not run."""
 
     help = (

@@ -15,6 +15,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from django_asyncstatic import conf
 from django_asyncstatic.collecting.atomic import CollectError
+from django_asyncstatic.management.endings import EndsQuickly
 from django_asyncstatic.management.tables import report_table
 from django_asyncstatic.storage import _IndexingMixin
 
@@ -31,7 +32,7 @@ LONG = 200
 DELAY = 0.5
 
 
-class Command(DjangoCommand):
+class Command(EndsQuickly, DjangoCommand):
     """Found where ``django_asyncstatic`` stands above ``django.contrib.staticfiles`` in INSTALLED_APPS.
 
     With a storage that is not one of ours it is Django's command.
