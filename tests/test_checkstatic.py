@@ -15,6 +15,7 @@ from weakref import ref
 
 import pytest
 from django.conf import settings
+from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
@@ -405,6 +406,21 @@ def test_a_check_all_of_whose_findings_are_ignored_does_not_run(monkeypatch: pyt
     monkeypatch.setattr(findings, "_checks", [mine, *findings.all_checks()])
     assert "asyncstatic.W099" in {each.id for each in run_checks(["drift"])}
     assert "asyncstatic.W099" not in {each.id for each in run_checks(["drift"], ignored=["asyncstatic.W997"])}
+
+
+class BrokenStorage(StaticFilesStorage):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("broken")
+
+
+def test_a_storage_that_crashes_stops_no_check(tmp_path: Path) -> None:
+    storages = {"staticfiles": {"BACKEND": f"{__name__}.BrokenStorage"}}
+    with override_settings(STORAGES=storages, STATIC_ROOT=tmp_path, STATICFILES_DIRS=[tmp_path], DEBUG=True):
+        found = run_checks()
+    crashed = [each.message for each in found if each.id == "asyncstatic.W099"]
+    assert crashed
+    assert all("RuntimeError: broken" in message for message in crashed)
+    assert {"asyncstatic.E059"} <= {each.id for each in found}
 
 
 def test_a_check_that_exits_is_a_finding_as_well(monkeypatch: pytest.MonkeyPatch) -> None:

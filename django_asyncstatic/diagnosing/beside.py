@@ -62,7 +62,8 @@ class Walk:
         """Let nothing of it stay, if nobody has asked for what it found."""
         if self._process:
             os.close(self._output)
-            os.kill(self._process, 9)
+            with suppress(ProcessLookupError):
+                os.kill(self._process, 9)
             self._status()
 
     def _status(self) -> int | None:

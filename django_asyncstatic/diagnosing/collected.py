@@ -14,7 +14,6 @@ from django_asyncstatic.index import DIGEST_DIGITS, PRIVATE_DIRECTORY, InvalidIn
 #: By token. A coding that this release does not know is not offered, and not looked at.
 _SUFFIXES = {coding.token: coding.suffix for coding in CODINGS.values()}
 
-
 #: A size that no file has.
 UNKNOWN = -1
 
