@@ -102,13 +102,12 @@ class State:
 
     @staticmethod
     def verified_in(file: Path) -> int:
-        """:attr:`verified` as a state file has it, whose records are not read. Raises ``OSError``, ``ValueError``."""
+        """:attr:`verified` as a state file has it, whose records are not read.
+
+        Raises ``OSError``, and for what is no state ``ValueError``, ``LookupError``, ``TypeError``, ``OverflowError``.
+        """
         with open(file, "rb") as opened:
-            head = json.loads(opened.readline())
-        try:
-            return int(head["verified"])
-        except (KeyError, TypeError, OverflowError) as error:
-            raise ValueError(f"{file} is no state.") from error
+            return int(json.loads(opened.readline())["verified"])
 
     def save(self, file: Path) -> None:
         head = {
