@@ -168,9 +168,9 @@ class _Collect:
         self.now = collect_time()
         self.report = Report()
         self.is_published = False
-        #: Whether a collect has written here before, and whether the last one that did has not ended.
+        #: Whether a collect has written here before, and (known under the lock) whether the last one has not ended.
         self._has_collected = self.private.is_dir()
-        self._was_interrupted = (self.root / INTERRUPTED).exists()
+        self._was_interrupted = False
         self._stale: list[str] = []
 
     def run(self) -> Report:
@@ -332,7 +332,8 @@ class _Collect:
     def _note_beginning(self) -> list[str]:
         """What a killed collect has left behind; and a note, for the case that this one is killed."""
         marker = self.root / INTERRUPTED
-        leftovers = list(unfinished_files(self.root, UNFINISHED)) if marker.exists() else []
+        self._was_interrupted = marker.exists()
+        leftovers = list(unfinished_files(self.root, UNFINISHED)) if self._was_interrupted else []
 
         def note() -> None:
             marker.touch()
@@ -576,7 +577,8 @@ class _Collect:
                 self.destination.remove(name)
 
     def _remember(self, state: State, file: Path, records: dict[str, Record], found: Survey, disk: Disk) -> None:
-        outcome, inspected = self._outcome(), self._inspected(state, records, found)
+        outcome, inspection = self._outcome(), self.order.inspection
+        inspected = {} if inspection is None else inspection.of(found.pieces, state)
         marker = self.root / INTERRUPTED
         if (
             records == state.records
@@ -596,12 +598,6 @@ class _Collect:
         state.outcome, state.inspected = outcome, inspected
         state.save(file)
         marker.unlink(missing_ok=True)
-
-    def _inspected(self, state: State, records: Mapping[str, Record], found: Survey) -> dict[str, Any]:
-        if self.order.inspection is None:
-            return {}
-        sources = {name: piece.source for name, piece in found.pieces.items()}
-        return self.order.inspection.of(records, sources, state)
 
 
 def _record(publication: Publication) -> Record:

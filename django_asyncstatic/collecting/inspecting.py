@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django_asyncstatic.collecting.finished import Record, State
+from django_asyncstatic.collecting.finished import State
 from django_asyncstatic.collecting.sources import Source
+from django_asyncstatic.collecting.survey import Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +21,14 @@ class Inspection:
     rules: str
     look: Callable[[Source], Any]
 
-    def of(self, records: Mapping[str, Record], sources: Mapping[str, Source], state: State) -> dict[str, Any]:
+    def of(self, pieces: Mapping[str, Piece], state: State) -> dict[str, Any]:
         """The notes for :attr:`State.inspected`; none at all if a source cannot be read any more."""
         holds = state.inspected.get("rules") == self.rules
-        before: Mapping[str, Any] = state.inspected["found"] if holds else {}
         found = {}
         try:
-            for name, record in records.items():
-                known = state.records.get(name) if holds else None
-                is_known = known is not None and known.digest == record.digest
-                noted = before.get(name) if is_known else self.look(sources[name])
+            for name, piece in pieces.items():
+                is_known = holds and piece.known is not None and piece.known.digest == piece.digest
+                noted = state.inspected["found"].get(name) if is_known else self.look(piece.source)
                 if noted is not None:
                     found[name] = noted
         except OSError:

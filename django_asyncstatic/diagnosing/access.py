@@ -107,7 +107,7 @@ def modes(project: Project) -> Iterator[Finding]:
     root, listing = project.place.root, project.listing
     if os.name == "nt" or root is None:
         return
-    for name, (_, reason) in listing.errors.items():
+    for name, reason in listing.errors.items():
         yield Finding(
             "asyncstatic.W038",
             f"{printable(name) or 'STATIC_ROOT'} cannot be listed by this user: {reason}.",

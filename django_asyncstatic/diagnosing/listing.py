@@ -40,8 +40,8 @@ class Listing(NamedTuple):
     ``known`` are the files that a collect wrote. Of those, ``doubtful`` are not there, have another size, or are not
     known to be as the collect left them; ``modes`` has the names of those that are there by their ``st_mode``, but for
     the one that most have, whose list is empty, and ``future`` those that say to be of a time to come. ``strays`` are
-    the other files, as ``os.lstat`` sees them, ``folders`` the directories with their ``st_mode``; ``errors`` say what
-    could not be listed, by number and in words.
+    the other files, as ``os.lstat`` sees them, ``folders`` the directories with their ``st_mode``; ``errors`` say why
+    one could not be listed.
     """
 
     root: str
@@ -51,7 +51,7 @@ class Listing(NamedTuple):
     future: Sequence[str] = ()
     strays: Mapping[str, os.stat_result] = MappingProxyType({})
     folders: Mapping[str, int] = MappingProxyType({})
-    errors: Mapping[str, tuple[int, str]] = MappingProxyType({})
+    errors: Mapping[str, str] = MappingProxyType({})
 
     def with_mode(self, mode: int) -> list[str]:
         """The names of the known files of one of :attr:`modes`; looks at each if it is the one that most have."""
@@ -76,8 +76,10 @@ def list_static_root(project: Project, begun: beside.Walk | None = None) -> List
     if root is None or not root.is_dir():
         return Listing("")
     verified = 0 if project.deep or not project.is_remembered else project.state.verified
-    since = begun.since if begun is not None and not verified else verified
-    walked = walking.walk(str(root), since) if begun is None else begun.result(since)
+    if begun is None:
+        walked = walking.walk(str(root), verified)
+    else:
+        walked = begun.result(verified or begun.since)  # where nothing is verified, nobody asks for what is recent
     return _compare(str(root), _files(project, root), walked, is_verified=verified > 0)
 
 
@@ -113,9 +115,12 @@ def _compare(root: str, files: Iterable[tuple[str, int]], walked: Walked, *, is_
             if size not in (found, UNKNOWN) or not (is_verified or found is None):
                 doubtful.add(name)
     doubtful.update(known.intersection(recent) if is_verified else ())
-    known_modes = {mode: [name for name in names if name in known] for mode, names in modes.items()}
-    # The mode that most have is one of files, or nothing is right, and all has other sizes.
-    doubtful.update(*(names for mode, names in known_modes.items() if not stat.S_ISREG(mode)))
+    known_modes = {}
+    for mode, names in modes.items():
+        of_known = [name for name in names if name in known]
+        if of_known or not names:  # the one that most have: it is one of files, or nothing has its size
+            known_modes[mode] = of_known
+            doubtful.update(() if stat.S_ISREG(mode) else of_known)
     return Listing(
         root,
         known,

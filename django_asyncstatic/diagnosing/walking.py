@@ -15,7 +15,7 @@ FUTURE = 24 * 3600
 _OPENS = os.scandir in os.supports_fd  # not so on Windows
 
 #: See :func:`walk`.
-Walked = tuple[dict[str, int], list[str], list[str], dict[int, list[str]], dict[str, int], dict[str, tuple[int, str]]]
+Walked = tuple[dict[str, int], list[str], list[str], dict[int, list[str]], dict[str, int], dict[str, str]]
 
 
 def walk(root: str, since: int, closed: frozenset[str] = frozenset()) -> Walked:
@@ -24,15 +24,15 @@ def walk(root: str, since: int, closed: frozenset[str] = frozenset()) -> Walked:
     First the sizes of what are no directories. Of these, the names of those that were written since a time, in
     nanoseconds, by the rule of collecting's ``Disk``; of those that say to be of a time to come; and of all by their
     ``st_mode``, but for the one that most have, whose list is empty. Then the ``st_mode`` of directories, the root's by
-    ``""``, and, of what cannot be listed, the number of the error and the system's words for it. Directories of the
-    names in ``closed`` are not looked into. Raises ``OSError`` for the root itself.
+    ``""``, and the system's words for why one cannot be listed. Directories of the names in ``closed`` are not looked
+    into. Raises ``OSError`` for the root itself.
     """
     sizes: dict[str, int] = {}
     recent: list[str] = []
     future: list[str] = []
     modes: dict[int, list[str]] = {}
     folders = {"": os.stat(root).st_mode}
-    errors: dict[str, tuple[int, str]] = {}
+    errors: dict[str, str] = {}
     latest = time.time_ns() + FUTURE * 10**9
     left = [""]
     while left:
@@ -65,7 +65,7 @@ def walk(root: str, since: int, closed: frozenset[str] = frozenset()) -> Walked:
                         if modified > latest:
                             future.append(name)
         except OSError as error:
-            errors[folder] = error.errno or 0, error.strerror or str(error)
+            errors[folder] = error.strerror or str(error)
         finally:
             if opened is not None:
                 os.close(opened)
