@@ -263,7 +263,7 @@ def _launch(
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
             cwd=directory,
-            env=environment,
+            env={**environment, "PYTHONUNBUFFERED": "1"},  # what it prints is asked for while it runs
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
